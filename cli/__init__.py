@@ -1,0 +1,1 @@
+"""The `vitalcore` command. Decides nothing."""

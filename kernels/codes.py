@@ -1,0 +1,44 @@
+"""Numbers of the codes and reasons that kernels speak; `vitalcore/codes.csv` gives each its name, units and texts."""
+
+# beats
+HEART_BEAT = 1
+PULSE = 2
+BLINK = 3
+
+# features, once a second
+HEART_RATE = 10  # averaged as monitors do
+HEART_RATE_INSTANT = 11
+PULSE_RATE = 12
+PULSE_RATE_INSTANT = 13
+PERFUSION_INDEX = 14
+BLINK_RATE = 15
+EYE_ASPECT_RATIO = 16  # one a side
+BROW_EXCURSION = 17
+LID_EXCURSION = 18
+MOUTH_EXCURSION = 19
+BROW_SYMMETRY = 20
+LID_SYMMETRY = 21
+MOUTH_SYMMETRY = 22
+HEAD_YAW = 23
+SIGNAL_QUALITY = 24
+
+# events
+NO_USABLE_SIGNAL = 40
+GAP = 41
+CLOCK_STEP = 42
+
+# reasons: bits
+MISSING = 1 << 0  # samples are NaN or lost
+LEAD_OFF = 1 << 1  # or sensor without contact
+FLAT = 1 << 2
+SATURATED = 1 << 3
+NOISE = 1 << 4
+BASELINE_WANDER = 1 << 5
+MAINS = 1 << 6
+MOTION = 1 << 7
+LOW_PERFUSION = 1 << 8
+IRREGULAR = 1 << 9
+TOO_FEW_BEATS = 1 << 10  # not enough beats yet, or the last are too old
+POSE = 1 << 11  # head turned too far
+UNDERSAMPLED = 1 << 12
+NO_REST = 1 << 13  # no rest shape has been learnt yet

@@ -1,0 +1,42 @@
+"""The one decorator under which every kernel is compiled, and where its machine code is kept."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def cache_dir() -> Path:
+    """Name the folder that keeps compiled kernels: one per state of the kernels' sources.
+
+    numba does not notice an edit in another file that a kernel calls, and leaves its files beside the sources when a
+    package is uninstalled; a folder named by the hash of all kernel sources has neither fault. `VITALCORE_CACHE`
+    (or `XDG_CACHE_HOME`) moves it.
+    """
+    sources = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        sources.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    root = os.environ.get("VITALCORE_CACHE")
+    base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vitalcore"
+    return base / f"kernels-{sources.hexdigest()[:16]}"
+
+
+_CACHE_DIR = str(cache_dir())
+
+
+def kernel(function: F) -> F:
+    """Compile a kernel: no interpreter lock, numpy's error model, cached on disk, no memory manager, never fastmath.
+
+    `_nrt=False` takes numba's allocator away, so a kernel that allocates does not compile.
+    """
+    theirs = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _CACHE_DIR  # read while decorating only: other users of numba keep their own place
+    try:
+        return cast(F, numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(function))
+    finally:
+        numba.config.CACHE_DIR = theirs

@@ -1,0 +1,1 @@
+"""ZeroMQ around sessions: wire format, engine, gateway and subscriber. Computes nothing."""
