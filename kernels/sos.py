@@ -24,9 +24,7 @@ def tick(sos: NDArray[np.float64], zi: NDArray[np.float64], v: float) -> float:
 
 
 @kernel
-def step(
-    sos: NDArray[np.float64], zi: NDArray[np.float64], x: NDArray[np.float64], out: NDArray[np.float64]
-) -> int:
+def step(sos: NDArray[np.float64], zi: NDArray[np.float64], x: NDArray[np.float64], out: NDArray[np.float64]) -> int:
     """Filter a chunk of every channel; a missing sample (NaN) gives NaN and leaves the memory as it was.
 
     zi  : memory, [n_channels, n_sections, 2]

@@ -1,0 +1,5 @@
+"""Live and batch analysis of ECG, PPG, respiration and facial landmarks through one compiled streaming core."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # heavy imports wait until they are used

@@ -1,0 +1,76 @@
+"""Findings with their names: views of the one row in which kernels speak."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalcore.kernels import finding as raw
+from vitalcore.kernels.finding import FINDING
+
+Findings = NDArray[np.void]
+
+_HEAD = [(name, FINDING.fields[name][0].str, FINDING.fields[name][1]) for name in FINDING.names or () if name != "body"]  # type: ignore[index]  # FINDING has fields
+_BODY_AT = FINDING.fields["body"][1]  # type: ignore[index]  # as above
+
+
+def _named(**body: int) -> np.dtype[np.void]:
+    places = [*_HEAD, *((name, "<f8", _BODY_AT + 8 * place) for name, place in body.items())]
+    names, formats, offsets = zip(*places, strict=True)
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": FINDING.itemsize})
+
+
+BEATS = _named(
+    interval_s=raw.INTERVAL_S,
+    amplitude=raw.AMPLITUDE,
+    width_s=raw.WIDTH_S,
+    onset=raw.ONSET,
+    end=raw.END,
+    completeness=raw.COMPLETENESS,
+    label=raw.LABEL,
+)
+FEATURES = _named(value=raw.VALUE, window_s=raw.WINDOW_S)
+EVENTS = _named(t_end=raw.T_END, evidence_from=raw.EVIDENCE_FROM, evidence_to=raw.EVIDENCE_TO)
+
+
+def beats(findings: Findings, code: int | None = None) -> Findings:
+    """Pick the beats (of one code: heart beats, pulses or blinks), with their measurements by name."""
+    return _pick(findings, raw.BEAT, BEATS, code)
+
+
+def features(findings: Findings, code: int | None = None) -> Findings:
+    """Pick the features (of one code), with their values by name."""
+    return _pick(findings, raw.FEATURE, FEATURES, code)
+
+
+def events(findings: Findings, code: int | None = None) -> Findings:
+    """Pick the events (of one code), with their ends and evidence by name."""
+    return _pick(findings, raw.EVENT, EVENTS, code)
+
+
+def _pick(findings: Findings, what: int, dtype: np.dtype[np.void], code: int | None) -> Findings:
+    rows = findings["what"] == what
+    if code is not None:
+        rows &= findings["code"] == code
+    return findings[rows].view(dtype)
+
+
+_TIMES = {
+    raw.BEAT: (raw.ONSET, raw.END),
+    raw.EVENT: (raw.T_END, raw.EVIDENCE_FROM, raw.EVIDENCE_TO),
+}
+
+
+def shift(findings: NDArray[Any], origin: int) -> None:
+    """Move every time of the findings by `origin` samples, in place."""
+    findings["t"] += origin
+    findings["t_known"] += origin
+    for what, places in _TIMES.items():
+        rows = findings["what"] == what
+        for place in places:
+            findings["body"][rows, place] += origin
+
+
+def empty() -> NDArray[Any]:
+    """Return no findings."""
+    return np.empty(0, FINDING)
