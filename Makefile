@@ -1,0 +1,42 @@
+# Every target sets up what it needs: a virtual environment in .venv with the versions of constraints.txt.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+
+.PHONY: demo test check bench accuracy warmup clean help
+
+help:            ## list the targets
+	@grep -E '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "vitalcore needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) -V). Name one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)   ## 30 s of real ECG and PPG and a simulated face, live from a gateway to a subscriber
+	$(BIN)/vitalcore demo
+
+test: check      ## everything: style, types, import floors, tests
+	$(BIN)/python -m pytest -q
+
+check: $(STAMP)  ## style, types and import floors only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## side-by-side speed tables, measured in one run
+	$(BIN)/python -m benchmarks
+
+accuracy: $(STAMP) ## detection scores over the real recordings that are present
+	$(BIN)/python -m benchmarks accuracy
+
+warmup: $(STAMP) ## compile every kernel once
+	$(BIN)/vitalcore warmup
+
+clean:           ## remove the environment and what tests left behind
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

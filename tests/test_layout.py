@@ -1,0 +1,51 @@
+"""Folders, links, packages and import contracts stay in step."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+FLOORS = ("kernels", "streams", "cli")
+
+
+def folder_of(package: str) -> Path:
+    dirs = PROJECT["tool"]["setuptools"]["package-dir"]
+    return ROOT / dirs.get(package, package.replace(".", "/"))
+
+
+def test_each_floor_at_the_top_is_linked_into_the_package() -> None:
+    for floor in FLOORS:
+        link = ROOT / "vitalcore" / floor
+        assert link.is_symlink()
+        assert link.resolve() == ROOT / floor
+
+
+def test_every_folder_of_code_is_a_named_package() -> None:
+    found = {
+        path.parent.resolve()
+        for top in ("vitalcore", *FLOORS)
+        for path in (ROOT / top).rglob("*.py")
+        if "__pycache__" not in path.parts
+    }
+    assert found == {folder_of(package).resolve() for package in PROJECT["tool"]["setuptools"]["packages"]}
+
+
+def test_every_module_has_its_floor() -> None:
+    layers = PROJECT["tool"]["importlinter"]["contracts"][0]["layers"]
+    named = {name.strip().removeprefix("vitalcore.") for layer in layers for name in re.split(r"[|:]", layer)}
+    modules = {path.stem for path in (ROOT / "vitalcore").glob("*.py")} - {"__init__"}
+    packages = {path.parent.name for path in (ROOT / "vitalcore").glob("*/__init__.py")}
+    assert named == modules | packages
+
+
+def test_each_file_of_code_has_a_test_file_of_its_name() -> None:
+    for top, tests in (("vitalcore", "vitalcore"), *((floor, floor) for floor in FLOORS)):
+        for path in (ROOT / top).glob("*.py"):
+            if path.stem.startswith("__") or path.stem in UNTESTED_ALONE:
+                continue
+            assert (ROOT / "tests" / tests / f"test_{path.stem}.py").is_file(), f"{path} has no test file"
+
+
+# nothing but numbers and names: the tests of those who use them test them
+UNTESTED_ALONE = {"codes", "finding"}
