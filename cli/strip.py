@@ -1,5 +1,7 @@
 """A strip of a wave in characters: eight Braille dots each."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,7 @@ def strip(values: NDArray[np.float64], width: int, height: int) -> list[str]:
         rows = (4 * height - 1) * (1 - (values - low) / (high - low if high > low else 1.0))
         edges = np.linspace(0, len(values), 2 * width + 1).astype(int)
         before = np.nan
-        for column, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for column, (a, b) in enumerate(pairwise(edges)):
             inside = rows[a:b][np.isfinite(rows[a:b])]
             if len(inside):
                 # from where the line left the column before, so that it stays a line
