@@ -1,11 +1,11 @@
-"""Statistics of the last n samples: mean, minimum, maximum, median.
+"""Statistics of the last n samples: mean, minimum, maximum.
 
 A sample that is missing (NaN) or infinite takes its place in the window and is left out of the statistic; a window
 with no sample gives NaN. At the beginning the window is as long as the stream.
 
-Mean, minimum and maximum never subtract. Time is cut into blocks of n samples by sample index; a window is the tail of
-one block and the head of the next, so its sum is one suffix sum of the old block and one running sum of the new. Nothing
-drifts, a huge value is forgotten as soon as it leaves, and a sum hangs on the sample index alone, not on the chunks.
+Nothing is ever subtracted. Time is cut into blocks of n samples by sample index; a window is the tail of one block and
+the head of the next, so its sum is one suffix sum of the old block and one running sum of the new. Nothing drifts, a
+huge value is forgotten as soon as it leaves, and a sum hangs on the sample index alone, not on the chunks.
 
 Source: M. van Herk (1992), Pattern Recognition Letters 13(7), 517-521; J. Gil and M. Werman (1993), IEEE PAMI 15(5),
 504-507; for sums: Tangwongsan, Hirzel and Schneider (2015), PVLDB 8(7), 702-713.

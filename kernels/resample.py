@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from vitalcore.kernels import fir
 from vitalcore.kernels.kernel import kernel
 
-# params, int64
+# params[0], int64 [3]
 UP, DOWN, CENTRE = 0, 1, 2
 # state, int64 [2]
 HEAD, PHASE = 0, 1
@@ -14,8 +14,7 @@ HEAD, PHASE = 0, 1
 
 @kernel
 def step(
-    params: NDArray[np.int64],
-    phases: NDArray[np.float64],
+    params: tuple[NDArray[np.int64], NDArray[np.float64]],
     state: NDArray[np.int64],
     rings: NDArray[np.float64],
     x: NDArray[np.float64],
@@ -24,19 +23,22 @@ def step(
     """Resample a chunk of every channel by UP / DOWN and return the number of samples out.
 
     A missing sample (NaN) is stood in for by the one before it inside the filter, and what lies next to it comes out as
-    NaN: a gap keeps its length. So does what lies before the stream's first sample, whose value the filter takes for it.
+    NaN: a gap keeps its length. What lies before the stream's first sample is NaN too; the filter takes it for that
+    sample's value.
 
-    params : UP, DOWN, and CENTRE: input samples by which the filter's middle lies behind, [3]
-    phases : taps of each phase, oldest sample first, [UP, n_taps]
+    params : UP, DOWN, and CENTRE: input samples by which the filter's middle lies behind, [3]; then the taps of each
+             phase, oldest sample first, [UP, n_taps]
     state  : [2]; PHASE: place of the next sample out on the grid of UP a sample in; HEAD of the rings; zeros at first
-    rings  : the last samples, twice, with gaps filled; then the samples as they came, [n_channels, 2, 2 n_taps]; NaN at first
+    rings  : the last samples, twice, with gaps filled; then the same as they came; all NaN at first,
+             [n_channels, 2, 2 n_taps]
     x      : samples, [n, n_channels]
     out    : room for (n UP) // DOWN + 1 samples, [m, n_channels]
 
     Latency: CENTRE samples in.
     Source: P. P. Vaidyanathan (1990), Proc IEEE 78(1), 56-93.
     """
-    up, down, centre = params[UP], params[DOWN], params[CENTRE]
+    ratio, phases = params
+    up, down, centre = ratio[UP], ratio[DOWN], ratio[CENTRE]
     n_taps = phases.shape[1]
     head, phase = state[HEAD], state[PHASE]
     n_out = 0

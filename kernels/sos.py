@@ -101,8 +101,8 @@ def _two(sos: NDArray[np.float64], zi: NDArray[np.float64], x: NDArray[np.float6
 def step(sos: NDArray[np.float64], zi: NDArray[np.float64], x: NDArray[np.float64], out: NDArray[np.float64]) -> int:
     """Filter a chunk of every channel; a missing sample (NaN) gives NaN and leaves the memory as it was.
 
-    zi  : memory, [n_channels, n_sections, 2]; zeros begin from rest as scipy does, NaN begins in the steady state of the
-          first sample that is there
+    zi  : memory, [n_channels, n_sections, 2]; zeros begin from rest as scipy does, NaN begins in the steady state of
+          the first sample that is there
     x   : samples, [n, n_channels]
     out : filtered, [n, n_channels]; sections whose output would not lie below `HUGE` begin anew at that sample
     """
