@@ -342,7 +342,7 @@ def unpack(
     scale, offset     : of each slot and channel, [n_slots, n_channels]
     words ... doubles : the bytes that were scanned, seen as each type
     which             : rows of ROW to take, [k]
-    x                 : out: [n_samples, n_columns]; a timed stream has its time, ns since its first sample, in column 0;
+    x                 : out: [n_samples, n_columns]; column 0 of a timed stream is the time, ns since its first sample;
                         what is not finite is missing
     offsets           : out: where each chunk begins and the last one ends, [k + 1]
     """

@@ -8,6 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 import msgpack
+import numpy as np
+from numpy.typing import NDArray
 
 from vitalcore.errors import ProtocolError
 from vitalcore.streams.wire import DTYPE_NAMES, MAX_CHANNELS, MAX_INDEX, MAX_MESSAGE
@@ -15,7 +17,7 @@ from vitalcore.streams.wire import DTYPE_NAMES, MAX_CHANNELS, MAX_INDEX, MAX_MES
 MAX_STR = 512
 MAX_MAP = 64
 MAX_ARRAY = MAX_CHANNELS
-MAX_PREFIX = 4 * 65  # bytes of a topic prefix up to the signal
+MAX_TOPICS = 256  # in one heartbeat
 KINDS = ("ecg", "ppg", "resp", "acc", "face", "ear", "rr", "numeric")
 ACKS = ("received", "journaled", "fsynced")
 RESUMES = ("in_order", "live_first")
@@ -95,6 +97,53 @@ def unpack(message: bytes, max_array: int = MAX_ARRAY, max_bin: int = 0) -> dict
     return value
 
 
+def unpack_payload(payload: bytes) -> tuple[dict[str, Any], bytes]:
+    """Read the map at the front of a live payload; return it and what is behind it (the samples of a wave).
+
+    Errors: ProtocolError
+    """
+    reader = msgpack.Unpacker(
+        raw=False,
+        strict_map_key=True,
+        max_buffer_size=MAX_MESSAGE,
+        max_str_len=MAX_STR,
+        max_bin_len=0,
+        max_array_len=MAX_ARRAY,
+        max_map_len=MAX_TOPICS,
+        max_ext_len=0,
+    )
+    try:
+        reader.feed(payload)
+        value = reader.unpack()
+    except (ValueError, msgpack.UnpackException, msgpack.BufferFull) as error:
+        raise ProtocolError(f"this payload does not begin with a map within the limits: {error}") from None
+    if not isinstance(value, dict):
+        raise ProtocolError("a live payload begins with a map")
+    return value, payload[reader.tell() :]
+
+
+def pack_wave(rate: Fraction | None, channels: tuple[str, ...], unit: str, wave: NDArray[np.float64]) -> bytes:
+    """Spell the payload of a wave: its short map, then little-endian f32, sample by sample."""
+    fields = {"channels": channels, "unit": unit, "n": len(wave)}
+    if rate:
+        fields["rate"] = [rate.numerator, rate.denominator]
+    head: bytes = msgpack.packb(fields)
+    return head + wave.astype("<f4").tobytes()
+
+
+def unpack_wave(payload: bytes) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    """Read the payload of a wave: its map and its samples, [n, n_channels].
+
+    Errors: ProtocolError
+    """
+    fields, raw = unpack_payload(payload)
+    channels = fields.get("channels")
+    n = integer(fields, "n", 0, MAX_MESSAGE)
+    if not isinstance(channels, list) or not channels or len(raw) != 4 * n * len(channels):
+        raise ProtocolError(f"a wave of {n} samples does not fit {len(raw)} bytes")
+    return fields, np.frombuffer(raw, "<f4").reshape(n, len(channels))
+
+
 def check_key(key: object) -> str:
     """Return a stream key, site/subject/device/signal, each part of 1 to 64 of A-Z a-z 0-9 . _ -.
 
@@ -159,7 +208,9 @@ def read_open(fields: Mapping[str, Any]) -> Open:
     rate = fields.get("rate")
     if rate is not None:
         if not isinstance(rate, list) or len(rate) != 2:
-            raise ProtocolError("rate must be [numerator, denominator] in Hz, or nil where each sample carries its time")
+            raise ProtocolError(
+                "rate must be [numerator, denominator] in Hz, or nil where each sample carries its time"
+            )
         pair = {"rate": rate[0], "denominator of rate": rate[1]}
         rate = Fraction(integer(pair, "rate", 1, 1_000_000), integer(pair, "denominator of rate", 1, 1_000_000))
     meta = fields.get("meta", {})
@@ -217,7 +268,9 @@ def _channels(value: object) -> tuple[Channel, ...]:
         scale = number(fields, "scale", 1.0)
         if scale == 0.0:
             raise ProtocolError("scale must not be 0")
-        channel = Channel(text(fields, "label", "", 64), text(fields, "unit", "", 32), scale, number(fields, "offset", 0.0))
+        channel = Channel(
+            text(fields, "label", "", 64), text(fields, "unit", "", 32), scale, number(fields, "offset", 0.0)
+        )
         channels += [channel] * integer(fields, "count", 1, MAX_CHANNELS, 1)
         if len(channels) > MAX_CHANNELS:
             raise ProtocolError(f"there are more than {MAX_CHANNELS} channels")

@@ -28,7 +28,12 @@ UNSYNCHRONISED, DISCONTINUITY, BACKFILL, TIMES, RESEND = 1, 2, 4, 8, 16
 MUST_UNDERSTAND = 0x0F
 UNDERSTOOD = UNSYNCHRONISED | DISCONTINUITY | TIMES  # backfill needs storage, which this version has not
 
-DTYPES: dict[int, np.dtype[np.generic]] = {1: np.dtype("<i2"), 2: np.dtype("<i4"), 3: np.dtype("<f4"), 4: np.dtype("<f8")}
+DTYPES: dict[int, np.dtype[np.generic]] = {
+    1: np.dtype("<i2"),
+    2: np.dtype("<i4"),
+    3: np.dtype("<f4"),
+    4: np.dtype("<f8"),
+}
 DTYPE_NAMES = {"i16": 1, "i32": 2, "f32": 3, "f64": 4}
 
 RECORD = struct.Struct("<4sBBHQIIQQqHBBIII")
@@ -176,7 +181,9 @@ def decode_records(message: bytes) -> Iterator[Record | Refused]:
             yield Refused(Code.BAD_FRAME, at)
             return
         fields = RECORD.unpack_from(message, at)
-        _, kind, flags, header_len, session, stream, n, seq, index, t0, n_channels, dtype, spare, size, crc, last = fields
+        _, kind, flags, header_len, session, stream, n, seq, index, t0, n_channels, dtype, spare, size, crc, last = (
+            fields
+        )
         end = header_len + size + -size % 8
         refused = Refused(Code.BAD_FRAME, at, session, stream, seq)
         if header_len < RECORD.size or header_len % 8 or end > left:
@@ -186,7 +193,9 @@ def decode_records(message: bytes) -> Iterator[Record | Refused]:
         if zlib.crc32(payload, zlib.crc32(message[at : at + CRC_AT])) != crc:
             yield refused
             return
-        code = _check(kind, flags, header_len + size, (session, seq, index, t0), n, n_channels, dtype, size, spare, last)
+        code = _check(
+            kind, flags, header_len + size, (session, seq, index, t0), n, n_channels, dtype, size, spare, last
+        )
         if code:
             yield Refused(code, at, session, stream, seq)
         elif kind == DATA:
