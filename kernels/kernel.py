@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,6 +28,8 @@ def cache_dir() -> Path:
 
 
 _CACHE_DIR = str(cache_dir())
+_CONFIG: Any = config  # numba's stubs know neither its settings nor _nrt
+_NJIT: Any = numba.njit
 
 
 def kernel(function: F) -> F:
@@ -34,9 +37,9 @@ def kernel(function: F) -> F:
 
     `_nrt=False` takes numba's allocator away, so a kernel that allocates does not compile.
     """
-    theirs = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = _CACHE_DIR  # read while decorating only: other users of numba keep their own place
+    theirs = _CONFIG.CACHE_DIR
+    _CONFIG.CACHE_DIR = _CACHE_DIR  # read while decorating only: other users of numba keep their own place
     try:
-        return cast(F, numba.njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(function))
+        return cast(F, _NJIT(nogil=True, cache=True, error_model="numpy", _nrt=False)(function))
     finally:
-        numba.config.CACHE_DIR = theirs
+        _CONFIG.CACHE_DIR = theirs

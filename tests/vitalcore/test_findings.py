@@ -6,7 +6,7 @@ from vitalcore import findings
 from vitalcore.kernels import codes, finding
 
 
-def rows() -> np.ndarray:  # type: ignore[type-arg]  # rows of FINDING
+def rows() -> np.ndarray:
     made = np.zeros(3, finding.FINDING)
     made["what"] = [finding.BEAT, finding.FEATURE, finding.EVENT]
     made["code"] = [codes.PULSE, codes.PULSE_RATE, codes.NO_USABLE_SIGNAL]
