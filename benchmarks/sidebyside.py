@@ -3,6 +3,10 @@
 import time
 from collections.abc import Callable
 
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
 
 def seconds(rivals: dict[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
     """Return the least seconds a call of each took, after one call each that is not counted."""
@@ -18,14 +22,9 @@ def seconds(rivals: dict[str, Callable[[], object]], rounds: int = 5) -> dict[st
 
 def table(title: str, head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
     """Print a table of words and numbers."""
-    cells = [head, *(tuple(f"{c:.3g}" if isinstance(c, float) else str(c) for c in row) for row in rows)]
-    widths = [max(len(row[k]) for row in cells) for k in range(len(head))]
-    print(title)
-    for n, row in enumerate(cells):
-        print(
-            "  ".join(
-                cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
-            )
-        )
-        if n == 0:
-            print("  ".join("-" * w for w in widths))
+    made = Table(*head, title=title, title_justify="left", box=SIMPLE)
+    for column in made.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        made.add_row(*(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row))
+    Console(width=120).print(made)
