@@ -42,3 +42,4 @@ TOO_FEW_BEATS = 1 << 10  # not enough beats yet, or the last are too old
 POSE = 1 << 11  # head turned too far
 UNDERSAMPLED = 1 << 12
 NO_REST = 1 << 13  # no rest shape has been learnt yet
+NO_DC = 1 << 14  # the signal comes without its true mean level

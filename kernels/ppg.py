@@ -1,0 +1,360 @@
+"""The whole PPG chain over one stream or a table of them: display wave, pulses, rates, perfusion, quality, events."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalcore.kernels import codes, finding, pulse, rate
+from vitalcore.kernels.kernel import kernel
+
+UNUSABLE = 0.2  # quality below which no number is given
+N_UNUSABLE_S = 3  # seconds in a row after which it is said that there is no usable signal
+N_USABLE_S = 2
+DC_S = 2.0  # time constant of the mean level
+STALE_S = 3.0  # no pulse for longer (or for three intervals): the signal carries none
+FLAT_S, NO_CONTACT_S, CLIPPED_S = 1.0, 3.0, 0.1  # the same value for so long
+EXTREMES_S = 8  # a clipped sample lies at the extreme of the last 8 to 16 s
+LOWEST_PI, HIGHEST_PI = 0.1, 50.0  # %: little perfusion; no true mean level
+N_HEAD = 9  # numbers of a channel before its ring
+ZI, BASE, DC, AC, N_AC, N_MISSING = 0, 4, 5, 6, 7, 8  # places among them
+
+PARAMS = np.dtype(
+    [
+        ("pulse", pulse.PARAMS),
+        ("sos", "f8", (2, 6)),  # band of the display wave
+        ("channel", "i8"),  # column in which pulses are detected
+        ("num", "i8"),  # rate as a fraction in Hz
+        ("den", "i8"),
+    ],
+    align=True,
+)
+
+STATE = np.dtype(
+    [
+        ("pulse", pulse.STATE),
+        ("rate", rate.RATE),
+        ("n", "i8"),
+        ("slot", "i8"),  # place in the channels' rings of the next sample
+        ("second", "i8"),  # seconds told
+        ("next_at", "i8"),  # sample with which the next second is told
+        ("last", "f8"),  # newest pulse; NaN: none yet
+        ("quality", "f8"),  # of the last pulses
+        ("n_pulses", "i8"),
+        ("n_same", "i8"),  # samples in a row with one value
+        ("value", "f8"),  # that value
+        ("n_missing", "i8"),  # in this second, likewise
+        ("n_clipped", "i8"),
+        ("n_jumps", "i8"),  # until the last second
+        ("high", "f8"),  # extremes: lately, and before that
+        ("low", "f8"),
+        ("high_before", "f8"),
+        ("low_before", "f8"),
+        ("most", "f8"),  # extremes of this second
+        ("least", "f8"),
+        ("n_bad_s", "i8"),  # unusable seconds in a row
+        ("n_good_s", "i8"),
+        ("bad_from", "i8"),  # first sample of the unusable stretch
+        ("lost", "i8"),  # the event "no usable signal" is open
+    ],
+    align=True,
+)
+
+
+@kernel
+def channel_tick(p: np.void, s: np.void, memory: NDArray[np.float64], x: float) -> float:
+    """Take one sample of one channel: keep it, follow its level, give the display wave (NaN where it is missing).
+
+    memory : N_HEAD numbers, then the ring of the last samples
+    """
+    ring = memory[N_HEAD:]
+    if not -pulse.LIMIT <= x <= pulse.LIMIT:
+        ring[s["slot"]] = np.nan
+        memory[N_MISSING] += 1.0
+        return np.nan
+    if memory[BASE] != memory[BASE] or memory[N_MISSING] > p["pulse"]["n_hold"]:
+        memory[:DC] = 0.0
+        memory[BASE] = x  # the filter begins at rest on the first sample
+        memory[DC] = x
+        memory[N_AC] = 0.0
+    memory[N_MISSING] = 0.0
+    memory[DC] += (x - memory[DC]) / (DC_S * p["pulse"]["fs_hz"])
+    ring[s["slot"]] = x
+    sos = p["sos"]
+    v = x - memory[BASE]
+    for k in range(2):
+        y = sos[k, 0] * v + memory[ZI + 2 * k]
+        memory[ZI + 2 * k] = sos[k, 1] * v - sos[k, 4] * y + memory[ZI + 2 * k + 1]
+        memory[ZI + 2 * k + 1] = sos[k, 2] * v - sos[k, 5] * y
+        v = y
+    return v
+
+
+@kernel
+def mean_at(ring: NDArray[np.float64], n: int, slot: int, at: int, m: int) -> float:
+    """Average the samples at - m to at + m of a ring whose newest is sample n in place slot; NaN where one is lacking."""
+    if at - m <= n - len(ring) or at + m > n:
+        return np.nan
+    total = 0.0
+    for j in range(at - m, at + m + 1):
+        k = slot - (n - j)
+        total += ring[k if k >= 0 else k + len(ring)]
+    return total / (2 * m + 1)
+
+
+@kernel
+def take_pulse(p: np.void, s: np.void, channels: NDArray[np.float64]) -> None:
+    """Learn from the pulse just said: intervals, quality, pulsatile part of each channel.
+
+    channels : memory of each, [n_channels, N_HEAD + n_ring]
+    """
+    found, design = s["pulse"], p["pulse"]
+    quality: float = found["quality"]
+    s["last"] = found["t"]
+    s["n_pulses"] += 1
+    s["quality"] += (quality - s["quality"]) / min(s["n_pulses"], 4)
+    if found["interval_s"] != found["interval_s"]:
+        rate.clear(s["rate"])
+    elif quality >= UNUSABLE:
+        rate.add(s["rate"], found["interval_s"])
+    top_at = int(math.floor(found["t"] + 0.5))
+    low_at = found["p_low_at"] - int(math.floor(design["delay"] + 0.5))
+    m = design["n_fit"] // 2
+    for c in range(channels.shape[0]):
+        memory, ring = channels[c], channels[c, N_HEAD:]
+        swing = mean_at(ring, s["n"], s["slot"], top_at, m) - mean_at(ring, s["n"], s["slot"], low_at, m)
+        if swing == swing and quality >= UNUSABLE:
+            memory[N_AC] += 1.0
+            memory[AC] += (design["sign"] * swing - memory[AC]) / min(memory[N_AC], 5.0)
+
+
+@kernel
+def watch(p: np.void, s: np.void, x: float) -> None:
+    """Note what one sample of the detection channel says about the signal: missing, repeated, at its extreme."""
+    if not -pulse.LIMIT <= x <= pulse.LIMIT:
+        s["n_missing"] += 1
+        s["n_same"] = 0
+        s["value"] = np.nan
+        return
+    fs_hz: float = p["pulse"]["fs_hz"]
+    if x == s["value"]:
+        s["n_same"] += 1
+        if s["n_same"] >= CLIPPED_S * fs_hz and (
+            x >= max(s["high"], s["high_before"]) or x <= min(s["low"], s["low_before"])
+        ):
+            s["n_clipped"] += int(CLIPPED_S * fs_hz) if s["n_same"] - 1 < CLIPPED_S * fs_hz else 1
+    else:
+        s["n_same"] = 1
+        s["value"] = x
+        s["high"] = max(s["high"], x)
+        s["low"] = min(s["low"], x)
+    s["most"] = max(s["most"], x)
+    s["least"] = min(s["least"], x)
+
+
+@kernel
+def judge(p: np.void, s: np.void) -> tuple[float, int]:
+    """Give quality (NaN: not known yet) and reasons of the second that ends now, and begin the next."""
+    fs_hz: float = p["pulse"]["fs_hz"]
+    found = s["pulse"]
+    reasons = 0
+    value = 1.0
+    missing = s["n_missing"] / fs_hz
+    clipped = min(s["n_clipped"] / fs_hz, 1.0)
+    if missing > 0.02:
+        reasons |= codes.MISSING
+        value *= max(1.0 - 2.0 * missing, 0.0)
+    if s["n_same"] >= FLAT_S * fs_hz:
+        reasons |= codes.FLAT
+        value = 0.0
+        if s["n_same"] >= NO_CONTACT_S * fs_hz:
+            reasons |= codes.LEAD_OFF
+    if clipped > 0.02:
+        reasons |= codes.SATURATED
+        value *= 1.0 - clipped
+    height: float = found["height_ref"]
+    if height > 0.0:
+        noise = math.sqrt(found["noise"]) / height
+        if noise > 0.08:
+            reasons |= codes.NOISE
+            value *= max(1.0 - 2.0 * (noise - 0.08), 0.0)
+        if found["n_jumps"] > s["n_jumps"] or s["most"] - s["least"] > 3.0 * height:
+            reasons |= codes.MOTION
+            value *= 0.7
+    s["n_jumps"] = found["n_jumps"]
+    age_s = (s["n"] - s["last"]) / fs_hz
+    stale = not age_s <= max(STALE_S, 3.0 * found["interval_ref"] / fs_hz)
+    if s["n_pulses"] < 3 or stale:
+        reasons |= codes.TOO_FEW_BEATS
+    if stale:
+        value = 0.0 if s["last"] == s["last"] or s["n"] >= STALE_S * fs_hz or value == 0.0 else np.nan
+    else:
+        if s["quality"] < 0.7:
+            reasons |= codes.NOISE
+        value *= s["quality"]
+    s["n_missing"] = s["n_clipped"] = 0
+    s["most"], s["least"] = -np.inf, np.inf
+    if (s["second"] + 1) % EXTREMES_S == 0:
+        s["high_before"], s["low_before"] = s["high"], s["low"]
+        s["high"], s["low"] = -np.inf, np.inf
+    return value, reasons
+
+
+@kernel
+def feature(row: np.void, code: int, channel: int, n: int, value: float, quality: float, reasons: int) -> None:
+    """Write one feature, told and true as of sample n."""
+    row["slot"] = 0
+    row["what"] = finding.FEATURE
+    row["code"] = code
+    row["channel"] = channel
+    row["t"] = row["t_known"] = float(n)
+    row["quality"] = quality
+    row["reasons"] = reasons
+    row["body"][:] = np.nan
+    row["body"][finding.VALUE] = value
+
+
+@kernel
+def event(row: np.void, s: np.void, channel: int, t_end: float, reasons: int) -> None:
+    """Write the event "no usable signal", open (t_end is NaN) or over."""
+    row["slot"] = 0
+    row["what"] = finding.EVENT
+    row["code"] = codes.NO_USABLE_SIGNAL
+    row["channel"] = channel
+    row["t"] = float(s["bad_from"])
+    row["t_known"] = float(s["n"])
+    row["quality"] = 1.0
+    row["reasons"] = reasons
+    row["body"][:] = np.nan
+    row["body"][finding.T_END] = t_end
+    row["body"][finding.EVIDENCE_FROM] = float(s["bad_from"])
+    row["body"][finding.EVIDENCE_TO] = t_end if t_end == t_end else float(s["n"])
+
+
+@kernel
+def tell(p: np.void, s: np.void, channels: NDArray[np.float64], out: NDArray[np.void]) -> int:
+    """Write the features of the second that ends with this sample, and the event where one begins or ends."""
+    fs_hz: float = p["pulse"]["fs_hz"]
+    n: int = s["n"]
+    channel: int = p["channel"]
+    value, reasons = judge(p, s)
+    usable = value >= UNUSABLE
+    known = value if value == value else 0.0
+    age_s = (n - s["last"]) / fs_hz
+    averaged = rate.averaged(s["rate"], age_s) if usable else np.nan
+    instant = rate.instant(s["rate"], age_s) if usable else np.nan
+    absent = reasons if averaged == averaged else reasons | codes.TOO_FEW_BEATS
+    feature(out[0], codes.PULSE_RATE, channel, n, averaged, known, absent)
+    feature(out[1], codes.PULSE_RATE_INSTANT, channel, n, instant, known, absent)
+    k = 2
+    for c in range(channels.shape[0]):
+        memory = channels[c]
+        index, why = np.nan, reasons
+        if memory[DC] > 0.0 and memory[N_AC] >= 2.0 and memory[AC] > 0.0:
+            index = 100.0 * memory[AC] / memory[DC]
+        if not usable or memory[N_MISSING] > 0.0:
+            index = np.nan
+            why |= codes.MISSING if memory[N_MISSING] > 0.0 else 0
+        elif memory[N_AC] < 2.0:
+            why |= codes.TOO_FEW_BEATS
+        elif not index <= HIGHEST_PI:
+            index = np.nan
+            why |= codes.NO_DC
+        elif index < LOWEST_PI:
+            why |= codes.LOW_PERFUSION
+        if c == channel:
+            reasons |= why & codes.LOW_PERFUSION
+        feature(out[k], codes.PERFUSION_INDEX, c, n, index, known, why)
+        k += 1
+    feature(out[k], codes.SIGNAL_QUALITY, channel, n, value, known, reasons)
+    k += 1
+    begun = n + 1 - int(fs_hz)
+    if usable or value != value:
+        s["n_bad_s"] = 0
+        if s["n_good_s"] == 0:
+            s["bad_from"] = s["bad_from"] if s["lost"] != 0 else n + 1
+        s["n_good_s"] += 1
+        if s["lost"] != 0 and s["n_good_s"] >= N_USABLE_S:
+            s["lost"] = 0
+            event(out[k], s, channel, float(n + 1 - int(N_USABLE_S * fs_hz)), reasons)
+            k += 1
+    else:
+        s["n_good_s"] = 0
+        if s["n_bad_s"] == 0 and s["lost"] == 0:
+            s["bad_from"] = max(begun, 0)
+        s["n_bad_s"] += 1
+        if s["lost"] == 0 and s["n_bad_s"] >= N_UNUSABLE_S:
+            s["lost"] = 1
+            event(out[k], s, channel, np.nan, reasons)
+            k += 1
+    return k
+
+
+@kernel
+def step(
+    p: np.void,
+    s: np.void,
+    buffer: NDArray[np.float64],
+    x: NDArray[np.float64],
+    wave: NDArray[np.float64],
+    out: NDArray[np.void],
+) -> int:
+    """Run the chain on a chunk.
+
+    p      : PARAMS
+    s      : STATE, made by vitalcore.ppg
+    buffer : rings of the detector, [2 n_ring], then the memory of each channel, [N_HEAD + n_ring]
+    x      : samples of each wavelength, [n, n_channels], any unit; NaN is a missing one
+    wave   : band-passed, [n, n_channels], NaN where x is missing
+    out    : FINDING, enough for the chunk: see vitalcore.ppg
+
+    Gives the number of findings.
+    Latency: pulses 0.4 s after their peak; features none; events as long as the stretch that proves them.
+    """
+    n_out = 0
+    n_ring: int = p["pulse"]["n_ring"]
+    n_channels = x.shape[1]
+    for i in range(x.shape[0]):
+        for c in range(n_channels):
+            start = 2 * n_ring + c * (N_HEAD + n_ring)
+            wave[i, c] = channel_tick(p, s, buffer[start : start + N_HEAD + n_ring], x[i, c])
+        v = x[i, p["channel"]]
+        watch(p, s, v)
+        if pulse.tick(p["pulse"], s["pulse"], buffer[: 2 * n_ring], v):
+            pulse.write(s["pulse"], float(s["n"]), p["channel"], out[n_out])
+            n_out += 1
+            take_pulse(p, s, buffer[2 * n_ring :].reshape(n_channels, N_HEAD + n_ring))
+        if s["n"] == s["next_at"]:
+            n_out += tell(p, s, buffer[2 * n_ring :].reshape(n_channels, N_HEAD + n_ring), out[n_out:])
+            s["second"] += 1
+            s["next_at"] = ((s["second"] + 1) * p["num"] + p["den"] - 1) // p["den"]
+        s["slot"] = s["slot"] + 1 if s["slot"] + 1 < n_ring else 0
+        s["n"] += 1
+    return n_out
+
+
+@kernel
+def step_many(
+    params: NDArray[np.void],
+    states: NDArray[np.void],
+    buffers: NDArray[np.float64],
+    slots: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    x: NDArray[np.float64],
+    wave: NDArray[np.float64],
+    out: NDArray[np.void],
+) -> int:
+    """Run the chain on one chunk of each of k streams of a table.
+
+    params, states, buffers : a row each slot
+    slots   : whose chunks they are, [k]
+    offsets : where each begins in x, and the end, [k + 1]
+    """
+    n_out = 0
+    for k in range(len(slots)):
+        slot, a, b = slots[k], offsets[k], offsets[k + 1]
+        n = step(params[slot], states[slot], buffers[slot], x[a:b], wave[a:b], out[n_out:])
+        for j in range(n_out, n_out + n):
+            out[j]["slot"] = slot
+        n_out += n
+    return n_out

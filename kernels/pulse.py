@@ -1,0 +1,414 @@
+"""Pulse detection in a photoplethysmogram: each pulse once, soon after its systolic peak, with its foot and shape.
+
+A low-passed copy of the signal is followed from trough to top. A rise becomes a pulse when the steepest part of it (the
+rise within 0.12 s, which respiration and drift hardly touch) is large beside the median of the last rises; the bar is
+higher shortly after a pulse, where the dicrotic wave comes, and sinks when a pulse is overdue. What is measured of
+a pulse is measured in the unfiltered samples around it, so that the filter moves nothing.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalcore.kernels import codes, finding, pulse_shape
+from vitalcore.kernels.kernel import kernel
+
+N_RISES = 7
+N_INTERVALS = 7
+LIMIT = 1e12  # a sample beyond is no measurement: it counts as missing
+JUMP = 4.0  # pulse amplitudes; a step from one sample to the next larger than this is no pulse
+HUGE = 4.0  # times the median rise: an artefact unless a second one follows
+SHORTEST_S = 0.15  # 400 /min
+DEADLINE_S = 0.33  # a pulse is said so long after its peak even if it has not yet fallen to half its height
+RAISE_S = 0.25  # so long a higher top replaces the last one
+HYSTERESIS = 0.1  # of the pulse's amplitude: smaller reversals are noise
+
+PARAMS = np.dtype(
+    [
+        ("fs_hz", "f8"),
+        ("sign", "f8"),  # -1: pulses point down
+        ("b0", "f8"),  # low-pass biquad; b1 = 2 b0, b2 = b0
+        ("a1", "f8"),
+        ("a2", "f8"),
+        ("delay", "f8"),  # of the low-pass, in samples
+        ("h0", "f8"),  # high-pass biquad that hears the noise; h1 = -2 h0, h2 = h0; 0 where the rate is too low
+        ("g1", "f8"),
+        ("g2", "f8"),
+        ("noise_gain", "f8"),  # largest rise that noise of unit variance makes in the low-passed copy
+        ("overdue", "f8"),  # factor a sample by which the bar sinks when a pulse is overdue
+        ("n_ring", "i8"),
+        ("n_lag", "i8"),
+        ("n_hold", "i8"),  # samples that are held over; after more, detection begins anew
+        ("n_plateau", "i8"),  # a top that does not fall is settled after so many samples
+        ("n_fit", "i8"),  # half window of fits
+    ],
+    align=True,
+)
+
+# Zeros, but for `start` and `last`: see `clear`.
+STATE = np.dtype(
+    [
+        ("n", "i8"),  # samples seen
+        ("start", "i8"),  # first sample since the last gap; -1: none yet
+        ("n_held", "i8"),  # samples in a row that are missing or jumped
+        ("n_jumps", "i8"),  # all that jumped
+        ("slot", "i8"),  # place in the ring of the next sample
+        ("base", "f8"),  # the filters see the signal less its first sample
+        ("held", "f8"),  # newest good sample
+        ("z1", "f8"),
+        ("z2", "f8"),
+        ("y", "f8"),
+        ("hz1", "f8"),
+        ("hz2", "f8"),
+        ("noise", "f8"),  # mean square of the high-passed signal
+        ("jump", "f8"),  # step that counts as a jump; 0: none known
+        ("rising", "i8"),
+        ("low", "f8"),  # the trough before, the top since, the rise within the lag and the steepest place
+        ("low_at", "i8"),
+        ("top", "f8"),
+        ("top_at", "i8"),
+        ("rise", "f8"),
+        ("steep", "f8"),
+        ("steep_at", "i8"),
+        ("pending", "i8"),  # a pulse waits to be measured and said
+        ("p_low", "f8"),
+        ("p_low_at", "i8"),
+        ("p_top", "f8"),
+        ("p_top_at", "i8"),
+        ("p_rise", "f8"),
+        ("p_steep", "f8"),
+        ("p_steep_at", "i8"),
+        ("since", "i8"),  # the bar's clock: place of the last pulse, or of the beginning
+        ("bar", "f8"),  # 1, less when a pulse is overdue
+        ("hysteresis", "f8"),
+        ("rises", "f8", (N_RISES,)),
+        ("heights", "f8", (N_RISES,)),
+        ("n_rises", "i8"),
+        ("rise_ref", "f8"),
+        ("height_ref", "f8"),
+        ("huge", "f8"),  # the last rise too large to believe
+        ("intervals", "f8", (N_INTERVALS,)),
+        ("n_intervals", "i8"),
+        ("interval_ref", "f8"),  # in samples; 0: not known
+        ("template", "f8", (pulse_shape.N_TAPS,)),
+        ("n_template", "i8"),
+        ("n_unlike", "i8"),  # pulses in a row unlike the template
+        ("last", "f8"),  # peak of the last pulse; NaN: none since the last gap
+        ("t", "f8"),  # the pulse just said
+        ("onset", "f8"),
+        ("amplitude", "f8"),
+        ("width_s", "f8"),
+        ("interval_s", "f8"),
+        ("quality", "f8"),
+        ("reasons", "i8"),
+    ],
+    align=True,
+)
+
+
+@kernel
+def median(values: NDArray[np.float64], n: int) -> float:
+    """Give the median of the first n values (the lower one of the middle two); n is small."""
+    for k in range(n):
+        below, same = 0, 0
+        for j in range(n):
+            below += values[j] < values[k]
+            same += values[j] == values[k]
+        if below <= (n - 1) // 2 < below + same:
+            found: float = values[k]
+            return found
+    return np.nan
+
+
+@kernel
+def restart(s: np.void, v: float) -> None:
+    """Begin anew with a sample: filters at rest on it, no trough, no pulse before; what pulses look like is kept."""
+    s["start"] = s["n"]
+    s["base"] = v
+    s["held"] = v
+    s["slot"] = 0
+    s["z1"] = s["z2"] = s["y"] = s["hz1"] = s["hz2"] = 0.0
+    s["rising"] = 0
+    s["low"] = s["top"] = s["rise"] = s["steep"] = 0.0
+    s["low_at"] = s["top_at"] = s["steep_at"] = s["since"] = s["n"]
+    s["pending"] = 0
+    s["last"] = np.nan
+    s["bar"] = 1.0
+    s["hysteresis"] = HYSTERESIS * s["height_ref"]
+
+
+@kernel
+def bar(p: np.void, s: np.void, at: int) -> float:
+    """Give how large a rise that tops at a sample must be, relative to the median rise."""
+    since_s = (at - s["since"]) / p["fs_hz"]
+    if s["interval_ref"] == 0.0:
+        return (0.5 if since_s > 0.3 else 0.8) * s["bar"]
+    u = (at - s["since"]) / s["interval_ref"]
+    if u < 0.25:
+        return 0.85
+    if u < 0.45:
+        return 0.85 - (u - 0.25) * 2.0
+    if u < 0.6:
+        return 0.45
+    if u < 1.0:
+        return 0.45 - (u - 0.6) * (0.23 / 0.4)
+    return 0.22 * s["bar"]
+
+
+@kernel
+def accept(p: np.void, s: np.void) -> bool:
+    """Judge the rise that just topped."""
+    rise: float = s["rise"]
+    if rise <= p["noise_gain"] * math.sqrt(s["noise"]):
+        return False
+    if s["n_rises"] == 0 and s["low_at"] == s["start"]:
+        return False  # the recording begins on this rise: nobody knows how much of it is seen
+    since_s = (s["top_at"] - s["since"]) / p["fs_hz"]
+    if s["last"] == s["last"] and since_s < SHORTEST_S:
+        return False
+    if s["n_rises"] >= 3 and rise > HUGE * s["rise_ref"] and s["bar"] > 0.5:
+        again = 0.5 * s["huge"] < rise < 2.0 * s["huge"]
+        s["huge"] = rise
+        if not again:
+            return False
+        s["n_rises"] = 0  # everything has become larger
+    return rise > bar(p, s, s["top_at"]) * s["rise_ref"]
+
+
+@kernel
+def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
+    """Measure the waiting pulse, put it into the state and learn from it."""
+    n_ring: int = p["n_ring"]
+    fs_hz: float = p["fs_hz"]
+    raw, low = buffer[:n_ring], buffer[n_ring : 2 * n_ring]
+    # places in the rings: samples since `start`
+    start: int = s["start"]
+    now = s["n"] - start
+    first = max(now - n_ring + 1, 0)
+    top_at, low_at, steep_at = s["p_top_at"] - start, s["p_low_at"] - start, s["p_steep_at"] - start
+    delay = int(math.floor(p["delay"] + 0.5))
+    m: int = p["n_fit"]
+    reach = max(1, int(0.05 * fs_hz))
+    t, value = pulse_shape.peak(raw, top_at - delay, reach, m, first, now)
+    floor = pulse_shape.mean_at(raw, max(low_at - delay, first), m, first, now)
+    onset = pulse_shape.foot(raw, steep_at - delay, reach, m, floor, first, int(t))
+    half = 0.5 * (s["p_low"] + s["p_top"])
+    up = pulse_shape.crossing(low, half, max(low_at, first), top_at)
+    down = now - 1 + (half - low[(now - 1) % n_ring]) / (s["y"] - low[(now - 1) % n_ring]) if s["y"] < half else np.nan
+    height: float = s["p_top"] - s["p_low"]
+    same = pulse_shape.likeness(low, t + p["delay"], fs_hz, first, now, s["template"], s["n_template"])
+    s["t"] = start + t
+    s["onset"] = start + onset if first < onset < t else np.nan
+    s["amplitude"] = value - floor
+    s["width_s"] = (down - up) / fs_hz
+    s["interval_s"] = (s["t"] - s["last"]) / fs_hz
+
+    # quality
+    s["reasons"] = 0
+    known = s["n_template"] >= 3 and same == same
+    quality = min(max((same - 0.4) / 0.5, 0.0), 1.0) if known else 0.5
+    if not known:
+        s["reasons"] |= codes.TOO_FEW_BEATS
+    elif quality < 0.8:
+        s["reasons"] |= codes.NOISE
+    if s["n_rises"] >= 3:
+        ratio = height / s["height_ref"]
+        ratio = 1.0 / ratio if ratio > 1.0 else ratio
+        if ratio < 0.4:
+            quality *= ratio / 0.4
+            s["reasons"] |= codes.MOTION
+    s["quality"] = quality
+    s["n_unlike"] = s["n_unlike"] + 1 if known and same < 0.6 else 0
+    s["n_template"] = 0 if s["n_unlike"] >= 6 else min(s["n_template"] + 1, 10)
+
+    # what the next pulses are expected to look like
+    k = s["n_rises"] % N_RISES
+    rise: float = s["p_rise"]
+    s["rises"][k] = min(rise, 3.0 * s["rise_ref"]) if s["n_rises"] >= 3 else rise
+    s["heights"][k] = height
+    s["n_rises"] += 1
+    held = min(s["n_rises"], N_RISES)
+    s["rise_ref"] = median(s["rises"], held)
+    if held < 5:  # the first may be a dicrotic wave
+        s["rise_ref"] = s["rises"][0]
+        for j in range(1, held):
+            s["rise_ref"] = max(s["rise_ref"], s["rises"][j])
+    s["height_ref"] = median(s["heights"], held)
+    s["jump"] = JUMP * s["height_ref"] if s["n_rises"] >= 3 else 0.0
+    s["hysteresis"] = HYSTERESIS * s["height_ref"]
+    if s["interval_s"] == s["interval_s"] and s["interval_s"] < 3.0:
+        s["intervals"][s["n_intervals"] % N_INTERVALS] = s["t"] - s["last"]
+        s["n_intervals"] += 1
+        if s["n_intervals"] >= 3:
+            s["interval_ref"] = median(s["intervals"], min(s["n_intervals"], N_INTERVALS))
+    s["last"] = s["t"]
+    s["since"] = s["p_top_at"]
+    s["bar"] = 1.0
+    s["pending"] = 0
+
+
+@kernel
+def top_out(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> bool:
+    """Judge the rise that ended and turn downwards; True where that made the pulse before it certain."""
+    said = False
+    if s["pending"] != 0 and accept_after_pending(p, s):
+        say(p, s, buffer)
+        said = True
+    if s["pending"] == 0 and accept(p, s):
+        s["pending"] = 1
+        s["p_low"], s["p_low_at"] = s["low"], s["low_at"]
+        s["p_top"], s["p_top_at"] = s["top"], s["top_at"]
+        s["p_rise"], s["p_steep"], s["p_steep_at"] = s["rise"], s["steep"], s["steep_at"]
+    s["rising"] = 0
+    s["low"], s["low_at"] = s["y"], s["n"]
+    return said
+
+
+@kernel
+def accept_after_pending(p: np.void, s: np.void) -> bool:
+    """Decide whether a rise that topped while a pulse waits is the next one; a far larger one at once takes its place."""
+    apart_s = (s["top_at"] - s["p_top_at"]) / p["fs_hz"]
+    if apart_s >= SHORTEST_S and s["rise"] > 0.5 * s["p_rise"]:
+        return True
+    if apart_s < SHORTEST_S and s["rise"] > 1.5 * s["p_rise"]:
+        s["pending"] = 0
+    return False
+
+
+@kernel
+def tick(p: np.void, s: np.void, buffer: NDArray[np.float64], x: float) -> bool:
+    """Take one sample; True where a pulse is said: it then stands in the state (t, onset, amplitude and so on)."""
+    v = p["sign"] * x
+    said = False
+    missing = not -LIMIT <= v <= LIMIT
+    jumped = not missing and s["start"] >= 0 and s["jump"] > 0.0 and abs(v - s["held"]) > s["jump"]
+    if missing or jumped:
+        s["n_held"] += 1
+        s["n_jumps"] += jumped
+        if s["start"] < 0:
+            s["n"] += 1
+            return False
+        if s["n_held"] > p["n_hold"]:
+            if s["pending"] != 0:
+                s["n"] -= 1  # the rings end one sample ago
+                say(p, s, buffer)
+                s["n"] += 1
+                said = True
+            s["start"] = -1
+            if jumped:
+                s["jump"] *= 2.0  # if the signal has grown, it must be let in some time
+            s["n"] += 1
+            return said
+        v = s["held"]
+    else:
+        s["n_held"] = 0
+    if s["start"] < 0:
+        restart(s, v)
+    s["held"] = v
+    v -= s["base"]
+
+    # filters
+    b0: float = p["b0"]
+    y = b0 * v + s["z1"]
+    s["z1"] = 2.0 * b0 * v - p["a1"] * y + s["z2"]
+    s["z2"] = b0 * v - p["a2"] * y
+    h0: float = p["h0"]
+    h = h0 * v + s["hz1"]
+    s["hz1"] = -2.0 * h0 * v - p["g1"] * h + s["hz2"]
+    s["hz2"] = h0 * v - p["g2"] * h
+    s["noise"] += (h * h - s["noise"]) / p["fs_hz"]
+    n_ring: int = p["n_ring"]
+    slot: int = s["slot"]
+    n: int = s["n"]
+    buffer[slot] = v
+    buffer[n_ring + slot] = y
+    slope = y - s["y"]
+    s["y"] = y
+    lag = min(p["n_lag"], n - s["start"])
+    rise = y - buffer[n_ring + (slot - lag if slot >= lag else slot - lag + n_ring)]
+    s["slot"] = slot + 1 if slot + 1 < n_ring else 0
+
+    # trough and top
+    if n - s["since"] > 2.0 * (s["interval_ref"] if s["interval_ref"] > 0.0 else p["fs_hz"]):
+        s["bar"] *= p["overdue"]
+        s["hysteresis"] *= p["overdue"]
+    if s["pending"] != 0 and y > s["p_top"] and n - s["p_top_at"] < RAISE_S * p["fs_hz"]:
+        s["pending"] = 0  # it still rises
+        s["rising"] = 1
+        s["low"], s["low_at"] = s["p_low"], s["p_low_at"]
+        s["rise"], s["steep"], s["steep_at"] = s["p_rise"], s["p_steep"], s["p_steep_at"]
+        s["top"], s["top_at"] = y, n
+    if s["rising"] == 0:
+        if y <= s["low"]:
+            s["low"], s["low_at"] = y, n
+            s["rise"] = s["steep"] = 0.0
+        else:
+            if rise > s["rise"]:
+                s["rise"] = rise
+            if slope > s["steep"]:
+                s["steep"], s["steep_at"] = slope, n
+            if y - s["low"] > s["hysteresis"]:
+                s["rising"] = 1
+                s["top"], s["top_at"] = y, n
+    else:
+        if rise > s["rise"]:
+            s["rise"] = rise
+        if slope > s["steep"]:
+            s["steep"], s["steep_at"] = slope, n
+        if y > s["top"]:
+            s["top"], s["top_at"] = y, n
+        elif (
+            s["top"] - y > HYSTERESIS * (s["top"] - s["low"]) and s["top"] - y > 0.5 * s["hysteresis"]
+        ) or n - s["top_at"] > p["n_plateau"]:
+            said = top_out(p, s, buffer)
+    if s["pending"] != 0 and not said:
+        fallen = y < 0.5 * (s["p_low"] + s["p_top"])
+        if fallen or n - s["p_top_at"] + p["delay"] >= DEADLINE_S * p["fs_hz"]:
+            say(p, s, buffer)
+            said = True
+    s["n"] = n + 1
+    return said
+
+
+@kernel
+def write(s: np.void, t_known: float, channel: int, row: np.void) -> None:
+    """Write the pulse just said as a finding."""
+    row["slot"] = 0
+    row["what"] = finding.BEAT
+    row["code"] = codes.PULSE
+    row["channel"] = channel
+    row["t"] = s["t"]
+    row["t_known"] = t_known
+    row["quality"] = s["quality"]
+    row["reasons"] = s["reasons"]
+    body = row["body"]
+    body[:] = np.nan
+    body[finding.INTERVAL_S] = s["interval_s"]
+    body[finding.AMPLITUDE] = s["amplitude"]
+    body[finding.WIDTH_S] = s["width_s"]
+    body[finding.ONSET] = s["onset"]
+    body[finding.LABEL] = 81.0  # Q: a pulse wave does not tell where the beat arose
+
+
+@kernel
+def step(p: np.void, s: np.void, buffer: NDArray[np.float64], x: NDArray[np.float64], out: NDArray[np.void]) -> int:
+    """Detect the pulses of a chunk.
+
+    p      : PARAMS
+    s      : STATE, as `fresh` of vitalcore.ppg gives it
+    buffer : rings, [2 n_ring]
+    x      : samples, [n, 1], any unit; NaN is a missing one
+    out    : FINDING, at least n / (0.15 fs_hz) + 2
+
+    Gives the number of pulses. Missing samples up to n_hold are held over; after more, detection begins anew, keeping
+    what it has learnt; no interval spans such a gap.
+    Latency: 0.4 s after the peak.
+    Source: bar after a pulse and its learning are our own; a rise within a fixed time as in Zong et al., CinC 2003.
+    """
+    n_out = 0
+    for i in range(x.shape[0]):
+        if tick(p, s, buffer, x[i, 0]):
+            write(s, float(s["n"] - 1), 0, out[n_out])
+            n_out += 1
+    return n_out
