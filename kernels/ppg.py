@@ -92,7 +92,7 @@ def channel_tick(p: np.void, s: np.void, memory: NDArray[np.float64], x: float) 
 
 @kernel
 def mean_at(ring: NDArray[np.float64], n: int, slot: int, at: int, m: int) -> float:
-    """Average the samples at - m to at + m of a ring whose newest is sample n in place slot; NaN where one is lacking."""
+    """Average samples at - m to at + m of a ring whose newest is sample n in place slot; NaN where one lacks."""
     if at - m <= n - len(ring) or at + m > n:
         return np.nan
     total = 0.0
@@ -117,8 +117,8 @@ def take_pulse(p: np.void, s: np.void, channels: NDArray[np.float64]) -> None:
         rate.clear(s["rate"])
     elif quality >= UNUSABLE:
         rate.add(s["rate"], found["interval_s"])
-    top_at = int(math.floor(found["t"] + 0.5))
-    low_at = found["p_low_at"] - int(math.floor(design["delay"] + 0.5))
+    top_at = math.floor(found["t"] + 0.5)
+    low_at = found["p_low_at"] - math.floor(design["delay"] + 0.5)
     m = design["n_fit"] // 2
     for c in range(channels.shape[0]):
         memory, ring = channels[c], channels[c, N_HEAD:]

@@ -187,7 +187,7 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
     now = s["n"] - start
     first = max(now - n_ring + 1, 0)
     top_at, low_at, steep_at = s["p_top_at"] - start, s["p_low_at"] - start, s["p_steep_at"] - start
-    delay = int(math.floor(p["delay"] + 0.5))
+    delay = math.floor(p["delay"] + 0.5)
     m: int = p["n_fit"]
     reach = max(1, int(0.05 * fs_hz))
     t, value = pulse_shape.peak(raw, top_at - delay, reach, m, first, now)
@@ -267,7 +267,7 @@ def top_out(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> bool:
 
 @kernel
 def accept_after_pending(p: np.void, s: np.void) -> bool:
-    """Decide whether a rise that topped while a pulse waits is the next one; a far larger one at once takes its place."""
+    """Decide if a rise that topped while a pulse waits is the next one; a far larger one at once replaces it."""
     apart_s = (s["top_at"] - s["p_top_at"]) / p["fs_hz"]
     if apart_s >= SHORTEST_S and s["rise"] > 0.5 * s["p_rise"]:
         return True
@@ -358,10 +358,11 @@ def tick(p: np.void, s: np.void, buffer: NDArray[np.float64], x: float) -> bool:
             s["steep"], s["steep_at"] = slope, n
         if y > s["top"]:
             s["top"], s["top_at"] = y, n
-        elif (
-            s["top"] - y > HYSTERESIS * (s["top"] - s["low"]) and s["top"] - y > 0.5 * s["hysteresis"]
-        ) or n - s["top_at"] > p["n_plateau"]:
-            said = top_out(p, s, buffer)
+        else:
+            fall = s["top"] - y
+            settled = fall > HYSTERESIS * (s["top"] - s["low"]) and fall > 0.5 * s["hysteresis"]
+            if settled or n - s["top_at"] > p["n_plateau"]:
+                said = top_out(p, s, buffer)
     if s["pending"] != 0 and not said:
         fallen = y < 0.5 * (s["p_low"] + s["p_top"])
         if fallen or n - s["p_top_at"] + p["delay"] >= DEADLINE_S * p["fs_hz"]:

@@ -16,7 +16,7 @@ BEFORE_S = 0.26  # the template begins so long before the peak
 def at(ring: NDArray[np.float64], t: float, first: int, last: int) -> float:
     """Give the value at a sub-sample place; what lies outside first to last has the value at the nearer end."""
     t = min(max(t, float(first)), float(last))
-    j = int(math.floor(t))
+    j = math.floor(t)
     if j >= last:
         return ring[last % len(ring)]
     v = ring[j % len(ring)]
@@ -90,9 +90,9 @@ def peak(raw: NDArray[np.float64], guess: int, reach: int, m: int, first: int, l
             best_j, best = j, v
     for _ in range(2):  # the second look is centred better than the first
         shift, value = vertex(raw, best_j, m)
-        if not shift == shift:
+        if shift != shift:
             return float(best_j), raw[best_j % len(raw)]
-        nearest = best_j + int(math.floor(shift + 0.5))
+        nearest = best_j + math.floor(shift + 0.5)
         if nearest == best_j or nearest < first + m or nearest > last - m:
             break
         best_j = nearest
@@ -100,9 +100,7 @@ def peak(raw: NDArray[np.float64], guess: int, reach: int, m: int, first: int, l
 
 
 @kernel
-def foot(
-    raw: NDArray[np.float64], guess: int, reach: int, m: int, floor: float, first: int, last: int
-) -> float:
+def foot(raw: NDArray[np.float64], guess: int, reach: int, m: int, floor: float, first: int, last: int) -> float:
     """Give the time of the foot: where the tangent at the steepest rise meets the level of the minimum before it.
 
     guess, reach : the steepest rise is looked for within guess - reach to guess + reach
