@@ -1,0 +1,49 @@
+"""One benchmark for every elementary kernel: `python -m pytest benchmarks --benchmark-enable`."""
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from vitalcore.filters import Bandpass, Baseline, Derivative, Fir, Highpass, Notch, Resample
+from vitalcore.kernels import sos
+from vitalcore.moving import MovingMax, MovingMean, MovingMedian, MovingMin
+from vitalcore.operator import Operator
+from vitalcore.plan import source
+
+FS_HZ = 250
+STREAMS = 1000
+
+
+@pytest.mark.parametrize("n", [10, 250, 60 * FS_HZ])
+@pytest.mark.parametrize(
+    "operator",
+    [
+        Bandpass(0.5, 40),
+        Highpass(0.5),
+        Notch(50),
+        Fir(tuple(np.hanning(101))),
+        Derivative(),
+        Baseline(),
+        Resample(360),
+        Resample(100),
+        MovingMean(0.6),
+        MovingMin(0.6),
+        MovingMax(0.6),
+        MovingMedian(0.6),
+    ],
+    ids=lambda operator: repr(operator)[:30],
+)
+def test_elementary_kernel(benchmark: BenchmarkFixture, operator: Operator, n: int) -> None:
+    design = operator.design(source("ecg", FS_HZ).signal)
+    x = np.random.default_rng(0).normal(size=(n, 1))
+    out = np.empty((design.capacity(n) if design.capacity else n, 1))
+    benchmark(design.kernel, design.params, *design.memory, x, out)
+
+
+@pytest.mark.parametrize("n", [10, 250])
+def test_biquads_in_a_table_of_streams(benchmark: BenchmarkFixture, n: int) -> None:
+    sections = Bandpass(0.5, 40).design(source("ecg", FS_HZ).signal).params
+    soses, zis = np.tile(sections, (STREAMS, 1, 1)), np.full((STREAMS, 1, len(sections), 2), np.nan)
+    slots, offsets = np.arange(STREAMS), np.arange(STREAMS + 1) * n
+    x = np.random.default_rng(0).normal(size=(STREAMS * n, 1))
+    benchmark(sos.step_many, soses, zis, slots, offsets, x, np.empty_like(x))
