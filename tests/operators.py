@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tests import signals
 from vitalcore import Plan, Session, source
 from vitalcore.filters import (
     Bandpass,
@@ -22,8 +24,11 @@ from vitalcore.filters import (
 from vitalcore.moving import MovingMax, MovingMean, MovingMedian, MovingMin
 from vitalcore.operator import Operator
 from vitalcore.plan import Node
+from vitalcore.ppg import Ppg, Pulses
 
 Array = NDArray[np.float64]
+
+CAMERA_HZ = Fraction(2500, 21)  # a rate that is no whole number
 
 
 @dataclass(frozen=True)
@@ -78,13 +83,8 @@ def feed(session: Session, root: str, x: Array, cuts: Iterable[int]) -> dict[str
     return {name: b"".join(out[name].tobytes() for out in said) for name in said[0]}
 
 
-def wave(rng: np.random.Generator, n: int) -> Array:
-    """Two channels that wander, far from zero."""
-    return 1000.0 * rng.normal(size=2) + rng.normal(size=(n, 2)).cumsum(axis=0) + rng.normal(size=(n, 2))
-
-
 def _wave(operator: Operator) -> Case:
-    return Case(repr(operator)[:40], source("ecg", 250, channels=2) | operator, wave)
+    return Case(repr(operator)[:40], source("ecg", 250, channels=2) | operator, signals.wave)
 
 
 CASES = [
@@ -108,5 +108,8 @@ CASES = [
             MovingMedian(0.15),
         )
     ),
-    Case("composed", source("ecg", 360, channels=2) | Resample(250) | Bandpass(5, 15) | MovingMean(0.15), wave),
+    Case("composed", source("ecg", 360, channels=2) | Resample(250) | Bandpass(5, 15) | MovingMean(0.15), signals.wave),
+    Case("Pulses at 100 Hz", source("ppg", 100) | Pulses(), lambda rng, n: signals.ppg(rng, n, 100)),
+    Case("Pulses at 119.05 Hz", source("ppg", CAMERA_HZ) | Pulses(), lambda rng, n: signals.ppg(rng, n, 119.05)),
+    Case("Ppg of 2 at 62.5 Hz", source("ppg", 62.5, 2) | Ppg(), lambda rng, n: signals.ppg(rng, n, 62.5, 2)),
 ]
