@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from vitalcore.kernels import codes, finding
 from vitalcore.kernels.kernel import kernel
 
 N_INTERVALS = 12
@@ -20,6 +21,8 @@ RATE = np.dtype(
     ],
     align=True,
 )
+
+WINDOW = np.dtype([("n", "i8"), ("first", "i8")], align=True)  # intervals held, where the oldest is
 
 
 @kernel
@@ -105,4 +108,54 @@ def step(state: np.void, intervals_s: NDArray[np.float64], out: NDArray[np.float
         add(state, intervals_s[i])
         out[i, 0] = instant(state, 0.0)
         out[i, 1] = averaged(state, 0.0)
+    return n
+
+
+@kernel
+def window(
+    params: np.void, state: np.void, ring: NDArray[np.float64], x: NDArray[np.void], out: NDArray[np.void]
+) -> int:
+    """Follow beats among findings: after each, the mean rate over the whole intervals of the last window_s seconds.
+
+    params : window_s
+    state  : one row of WINDOW
+    ring   : intervals in s, longer than window_s / SHORTEST_S
+    x      : FINDING rows; what is no beat is passed over
+    out    : one feature a beat; NaN where the interval before it is not known
+    """
+    n_ring = ring.shape[0]
+    n = 0
+    for i in range(x.shape[0]):
+        beat = x[i]
+        if beat["what"] != finding.BEAT:
+            continue
+        interval_s = beat["body"][finding.INTERVAL_S]
+        if not (SHORTEST_S <= interval_s):
+            state["n"] = 0
+        else:
+            ring[(state["first"] + state["n"]) % n_ring] = interval_s
+            state["n"] += 1
+        total = 0.0
+        kept = 0
+        for k in range(state["n"] - 1, -1, -1):
+            more = total + ring[(state["first"] + k) % n_ring]
+            if more > params["window_s"] and kept > 0:
+                break
+            total = more
+            kept += 1
+        state["first"] = (state["first"] + state["n"] - kept) % n_ring
+        state["n"] = kept
+        row = out[n]
+        row["slot"] = 0
+        row["what"] = finding.FEATURE
+        row["code"] = codes.HEART_RATE
+        row["channel"] = -1
+        row["t"] = beat["t"]
+        row["t_known"] = beat["t_known"]
+        row["quality"] = beat["quality"]
+        row["reasons"] = beat["reasons"] if kept > 0 else beat["reasons"] | codes.TOO_FEW_BEATS
+        row["body"][:] = np.nan
+        row["body"][finding.VALUE] = 60.0 * kept / total if kept > 0 else np.nan
+        row["body"][finding.WINDOW_S] = params["window_s"]
+        n += 1
     return n

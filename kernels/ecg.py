@@ -1,0 +1,215 @@
+"""The ECG chain: cleaned wave, beats, rates once a second, quality of each lead, and when there is no signal."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalcore.kernels import codes, finding, qrs, quality, rate, sos
+from vitalcore.kernels.kernel import kernel
+
+MAX_LEADS = 12
+N_SECTIONS = 2
+LOST_S = 2  # seconds without a usable lead that make the event
+
+PARAMS = np.dtype(
+    [
+        ("qrs", qrs.PARAMS),
+        ("quality", quality.PARAMS),
+        ("sos", "f8", (N_SECTIONS, 6)),  # of the wave
+        ("rate_num", "i8"),  # rate in Hz as a fraction: second k ends with sample ceil(k num / den)
+        ("rate_den", "i8"),
+    ],
+    align=True,
+)
+
+STATE = np.dtype(
+    [
+        ("qrs", qrs.STATE),
+        ("rate", rate.RATE),
+        ("zi", "f8", (MAX_LEADS, N_SECTIONS, 2)),
+        ("second", "i8"),  # the one that is running, from 1
+        ("second_begin", "i8"),  # its first sample
+        ("second_end", "i8"),  # its last sample
+        ("n_lost", "i8"),  # seconds in a row without a usable lead
+        ("lost", "i8"),  # the event has been said
+        ("lost_at", "i8"),  # its onset
+    ],
+    align=True,
+)
+
+
+@kernel
+def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
+    """Make zeros a fresh memory."""
+    q = params["qrs"]
+    qrs.begin(q, state["qrs"], buffer)
+    for c in range(q["n_leads"]):
+        head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
+        head[qrs.RUN] = q["hold"] + 1.0  # the first sample ends a gap
+        quality.begin(head)
+    state["second"] = 1
+    state["second_end"] = -(-params["rate_num"] // params["rate_den"])
+
+
+@kernel
+def report(row: np.void, code: int, channel: int, t: int, value: float, q: float, reasons: int) -> None:
+    """Write one feature."""
+    row["slot"] = 0
+    row["what"] = finding.FEATURE
+    row["code"] = code
+    row["channel"] = channel
+    row["t"] = t
+    row["t_known"] = t
+    row["quality"] = q
+    row["reasons"] = reasons
+    row["body"][:] = np.nan
+    row["body"][finding.VALUE] = value
+    row["body"][finding.WINDOW_S] = 1.0
+
+
+@kernel
+def lose(state: np.void, t: int, end: float, reasons: int, row: np.void) -> None:
+    """Write the event that no lead is usable, or its end."""
+    row["slot"] = 0
+    row["what"] = finding.EVENT
+    row["code"] = codes.NO_USABLE_SIGNAL
+    row["channel"] = -1
+    row["t"] = state["lost_at"]
+    row["t_known"] = t
+    row["quality"] = 1.0
+    row["reasons"] = reasons
+    row["body"][:] = np.nan
+    row["body"][finding.T_END] = end
+    row["body"][finding.EVIDENCE_FROM] = state["lost_at"]
+    row["body"][finding.EVIDENCE_TO] = t
+
+
+@kernel
+def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDArray[np.void], n: int) -> int:
+    """Judge the leads, say the features, and the event where there is one; returns the number of findings so far."""
+    q = params["qrs"]
+    beats = state["qrs"]
+    t = state["second_end"]
+    length = t - state["second_begin"] + 1
+    best = -1.0
+    best_lead = 0
+    for c in range(q["n_leads"]):
+        head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
+        quality.judge(params["quality"], head, length, q["floor"])
+        if head[quality.QUALITY] > best:
+            best = head[quality.QUALITY]
+            best_lead = c
+    qrs.weigh(q, beats, buffer)
+    usable = best >= quality.POOR
+    lead_reasons = int(buffer[best_lead * q["stride"] + quality.REASONS])
+    age_s = (t - beats["last_t"]) / q["fs_hz"]
+    averaged = rate.averaged(state["rate"], age_s) if usable else np.nan
+    instant = rate.instant(state["rate"], age_s) if usable else np.nan
+    reasons = lead_reasons if averaged == averaged or not usable else lead_reasons | codes.TOO_FEW_BEATS
+    report(out[n], codes.HEART_RATE, -1, t, averaged, best, reasons)
+    report(out[n + 1], codes.HEART_RATE_INSTANT, -1, t, instant, best, reasons)
+    n += 2
+    for c in range(q["n_leads"]):
+        head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
+        report(out[n], codes.SIGNAL_QUALITY, c, t, head[quality.QUALITY], 1.0, int(head[quality.REASONS]))
+        n += 1
+    if usable:
+        state["n_lost"] = 0
+        if state["lost"] == 1:
+            state["lost"] = 0
+            lose(state, t, state["second_begin"], lead_reasons, out[n])
+            n += 1
+    else:
+        if state["n_lost"] == 0:
+            state["lost_at"] = state["second_begin"]
+        state["n_lost"] += 1
+        if state["n_lost"] >= LOST_S and state["lost"] == 0:
+            state["lost"] = 1
+            lose(state, t, np.nan, lead_reasons, out[n])
+            n += 1
+    state["second"] += 1
+    state["second_begin"] = t + 1
+    state["second_end"] = -(-(state["second"] * params["rate_num"]) // params["rate_den"])
+    return n
+
+
+@kernel
+def step(
+    params: np.void,
+    state: np.void,
+    buffer: NDArray[np.float64],
+    x: NDArray[np.float64],
+    wave: NDArray[np.float64],
+    out: NDArray[np.void],
+) -> int:
+    """Run the chain over a chunk.
+
+    params : one row of PARAMS
+    state  : one row of STATE, after `begin`
+    buffer : [n_leads * stride]
+    x      : samples in mV, [n, n_leads]; NaN is a missing sample
+    wave   : cleaned, [n, n_leads]; NaN where a sample is missing
+    out    : FINDING rows
+    """
+    q = params["qrs"]
+    beats = state["qrs"]
+    n_leads = q["n_leads"]
+    stride = q["stride"]
+    sections = params["sos"]
+    n = 0
+    for i in range(x.shape[0]):
+        base = 0
+        for c in range(n_leads):
+            v = x[i, c]
+            head = buffer[base : base + stride]
+            quality.watch(head, v)
+            if abs(v) < qrs.LARGEST:
+                zi = state["zi"][c]
+                if head[qrs.RUN] > q["hold"]:
+                    sos.settle(sections, zi, v)
+                wave[i, c] = sos.tick(sections, zi, v)
+            else:
+                wave[i, c] = np.nan
+            base += stride
+        if qrs.take(q, beats, buffer, x, i):
+            for c in range(n_leads):
+                quality.watch_work(params["quality"], buffer[c * stride : (c + 1) * stride])
+            first = n
+            n = qrs.decide(q, beats, buffer, out, n)
+            for k in range(first, n):
+                rate.add(state["rate"], out[k]["body"][finding.INTERVAL_S])
+                head = buffer[out[k]["channel"] * stride : (out[k]["channel"] + 1) * stride]
+                out[k]["quality"] *= head[quality.QUALITY]
+                out[k]["reasons"] = int(head[quality.REASONS])
+        if beats["n_seen"] > state["second_end"]:
+            n = end_second(params, state, buffer, out, n)
+    return n
+
+
+@kernel
+def step_many(
+    params: NDArray[np.void],
+    states: NDArray[np.void],
+    buffers: NDArray[np.float64],
+    slots: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    x: NDArray[np.float64],
+    wave: NDArray[np.float64],
+    out: NDArray[np.void],
+) -> int:
+    """Run the chain over the chunks of many streams.
+
+    params, states, buffers : the table, one row a slot
+    slots   : whose chunks have come, [k]
+    offsets : where each begins in x, [k + 1]
+    x, wave : all chunks one after the other, [total, n_leads]
+    """
+    n = 0
+    for i in range(slots.shape[0]):
+        slot = slots[i]
+        a = offsets[i]
+        b = offsets[i + 1]
+        m = step(params[slot], states[slot], buffers[slot], x[a:b], wave[a:b], out[n:])
+        for k in range(n, n + m):
+            out[k]["slot"] = slot
+        n += m
+    return n
