@@ -5,7 +5,7 @@ its moving mean is the energy of that lead. The weighted sum over the leads is s
 finite length and summed anew, so nothing drifts and nothing bad is remembered longer than they are.
 
 Source: the decision rules follow what P. Hamilton, Open Source ECG Analysis, Computers in Cardiology 2002, describes
-(median levels, T waves by steepness, look back after 1.5 intervals); band, fusion, waiting times and R times are our own.
+(median levels, T waves by steepness, look back after 1.5 intervals); band, fusion, waiting and R times are our own.
 """
 
 import numpy as np
@@ -295,7 +295,8 @@ def is_beat(params: np.void, state: np.void, peak: np.void, threshold: float) ->
         return False
     if peak["w"] - state["last_w"] >= params["t_wave"]:
         return True
-    return peak["energy"] >= T_ENERGY * state["last_energy"] and peak["slope"] >= T_SLOPE * state["last_slope"]  # type: ignore[no-any-return]  # fields of a record are Any
+    steep: bool = peak["slope"] >= T_SLOPE * state["last_slope"]
+    return steep and peak["energy"] >= T_ENERGY * state["last_energy"]
 
 
 @kernel

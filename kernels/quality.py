@@ -10,7 +10,7 @@ from vitalcore.kernels.kernel import kernel
 from vitalcore.kernels.qrs import ENERGY, HIGHEST, LARGEST, LEVEL, NOISE, USABLE
 
 # Where a lead's watch lives in the head of its part of the buffer, behind what `qrs` keeps there.
-PREVIOUS, SAME, STILL, STILL_AT = 11, 12, 13, 14  # last sample, equal ones in a row, samples within STILL_MV, of this value
+PREVIOUS, SAME, STILL, STILL_AT = 11, 12, 13, 14  # last sample, equal ones in a row; samples within STILL_MV of a value
 ABSENT, HIGH, LOW, N_HIGH, N_LOW, SUM = 15, 16, 17, 18, 19, 20  # of this second
 DIP, BASE, BASE_HIGH, BASE_LOW = 21, 22, 23, 24  # lowest energy, baseline and its range in this second
 QUALITY, REASONS = 25, 26  # of the last second

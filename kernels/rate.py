@@ -130,7 +130,7 @@ def window(
         if beat["what"] != finding.BEAT:
             continue
         interval_s = beat["body"][finding.INTERVAL_S]
-        if not (SHORTEST_S <= interval_s):
+        if not (interval_s >= SHORTEST_S):
             state["n"] = 0
         else:
             ring[(state["first"] + state["n"]) % n_ring] = interval_s

@@ -122,7 +122,7 @@ def half_width(
     most: int,
 ) -> float:
     """Measure how many samples around the R peak lie beyond half its amplitude; NaN where that has no end in reach."""
-    middle = int(math.floor(k_r + 0.5))
+    middle = math.floor(k_r + 0.5)
     total = 0.0
     for direction in (-1, 1):
         k = middle

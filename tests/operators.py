@@ -8,8 +8,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tests import signals
+from tests import ecg_signals, signals
 from vitalcore import Plan, Session, source
+from vitalcore.ecg import Ecg, HeartRate, RPeaks
 from vitalcore.filters import (
     Bandpass,
     Baseline,
@@ -87,6 +88,11 @@ def _wave(operator: Operator) -> Case:
     return Case(repr(operator)[:40], source("ecg", 250, channels=2) | operator, signals.wave)
 
 
+def _leads(rng: np.random.Generator, n: int, fs_hz: float, n_leads: int) -> Array:
+    _, x = ecg_signals.rhythm(fs_hz, n / fs_hz, jitter=0.3, seed=int(rng.integers(1 << 30)))
+    return np.column_stack([x[:n] * (1 - 0.6 * k) + 0.02 * rng.normal(size=n) for k in range(n_leads)])
+
+
 CASES = [
     *(
         _wave(operator)
@@ -109,6 +115,10 @@ CASES = [
         )
     ),
     Case("composed", source("ecg", 360, channels=2) | Resample(250) | Bandpass(5, 15) | MovingMean(0.15), signals.wave),
+    Case("RPeaks at 360 Hz", source("ecg", 360) | RPeaks(), lambda rng, n: _leads(rng, n, 360, 1)),
+    Case("HeartRate", source("ecg", 250) | RPeaks() | HeartRate(5.0), lambda rng, n: _leads(rng, n, 250, 1)),
+    Case("Ecg at 128 Hz", source("ecg", 128) | Ecg(), lambda rng, n: _leads(rng, n, 128, 1)),
+    Case("Ecg of 3 at 250 Hz", source("ecg", 250, 3) | Ecg(), lambda rng, n: _leads(rng, n, 250, 3)),
     Case("Pulses at 100 Hz", source("ppg", 100) | Pulses(), lambda rng, n: signals.ppg(rng, n, 100)),
     Case("Pulses at 119.05 Hz", source("ppg", CAMERA_HZ) | Pulses(), lambda rng, n: signals.ppg(rng, n, 119.05)),
     Case("Ppg of 2 at 62.5 Hz", source("ppg", 62.5, 2) | Ppg(), lambda rng, n: signals.ppg(rng, n, 62.5, 2)),

@@ -39,7 +39,7 @@ def check_leads(operator: object, signal: Signal) -> float:
 def bandpass_taps(work_hz: float) -> NDArray[np.float64]:
     """Design the symmetric band-pass of the QRS energy, gain 1 at CENTRE_HZ, from its centre outwards.
 
-    Source: the second derivative of a Gaussian, whose gain f² exp(−f²/f0²) is 1/e² of its peak below f0/3 and above 2 f0.
+    Source: the second derivative of a Gaussian; its gain, f² exp(1 - f²), f in CENTRE_HZ, halves at 0.48 and 1.64.
     """
     sigma_s = math.sqrt(2) / (2 * math.pi * CENTRE_HZ)
     half = min(qrs.MAX_TAPS - 1, math.ceil(3.3 * sigma_s * work_hz))
@@ -108,8 +108,8 @@ class RPeaks:
 class Ecg:
     """Follow an ECG in mV, 1 to 12 leads, 100 to 1000 Hz: the whole chain.
 
-    Says beats (as `RPeaks`), and once a second heart_rate, heart_rate_instant and the signal_quality of each lead; where
-    no lead is usable for 2 s, the event no_usable_signal. Its wave is each lead from 0.5 to 40 Hz.
+    Says beats (as `RPeaks`), and once a second heart_rate, heart_rate_instant and the signal_quality of each lead;
+    where no lead is usable for 2 s, the event no_usable_signal. Its wave is each lead from 0.5 to 40 Hz.
 
     Latency: 95 % of beats within 0.3 s of the R peak, those found by looking back within 1.4 s; events within 2.1 s.
 

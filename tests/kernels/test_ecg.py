@@ -1,7 +1,10 @@
 """The ECG chain: laws, rates, and honesty where there is no signal."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from tests.ecg_signals import chain, feature, matched, rhythm, run, signal, splits
@@ -63,7 +66,8 @@ def test_streams_of_a_table_do_not_feel_each_other() -> None:
     params = np.repeat(np.array([design.params]), 5)
     slots_of = [3, 0, 4]
     at = [0, 0, 0]
-    finds, waves = [], [[], [], []]  # type: list[object], list[list[object]]
+    finds: list[NDArray[Any]] = []
+    waves: list[list[NDArray[np.float64]]] = [[], [], []]
     while min(at) < 4000:
         order = rng.permutation(3)[: rng.integers(1, 4)]
         sizes = [min(int(rng.integers(0, 700)), 4000 - at[k]) for k in order]
@@ -76,12 +80,12 @@ def test_streams_of_a_table_do_not_feel_each_other() -> None:
         for k, a, b in zip(order, offsets[:-1], offsets[1:], strict=True):
             waves[k].append(wave[a:b].copy())
             at[k] += int(b - a)
-    found = np.concatenate(finds)  # type: ignore[arg-type]  # arrays
+    found = np.concatenate(finds)
     for k, slot in enumerate(slots_of):
         mine = found[found["slot"] == slot]
         mine["slot"] = 0
         assert mine.tobytes() == alone[k][0].tobytes()
-        assert np.concatenate(waves[k]).tobytes() == alone[k][1].tobytes()  # type: ignore[arg-type]  # arrays
+        assert np.concatenate(waves[k]).tobytes() == alone[k][1].tobytes()
     assert states[1].tobytes() == design.memory[0][0].tobytes()  # an unused slot stays as it was
 
 

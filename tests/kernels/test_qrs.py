@@ -49,7 +49,7 @@ def test_low_high_and_inverted_complexes_are_found(height_mv: float) -> None:
     assert (np.sign(found["body"][:, AMPLITUDE]) == np.sign(height_mv)).all()
 
 
-def complex_of(fs_hz: float, t_s: NDArray[np.float64], onset_s: float, mv: float, width_s: float) -> NDArray[np.float64]:
+def complex_of(t_s: NDArray[np.float64], onset_s: float, mv: float, width_s: float) -> NDArray[np.float64]:
     """The QRS of IEC 60601-2-27's test signals: R at 0.4375 of its width."""
     return np.interp(t_s - onset_s, np.array([0, 0.4375, 0.9375, 1]) * width_s, np.array([0, 0.875, -0.125, 0]) * mv)
 
@@ -59,7 +59,7 @@ def complex_of(fs_hz: float, t_s: NDArray[np.float64], onset_s: float, mv: float
 def test_rates_from_15_to_350_are_counted_right(rate: int, mv: float) -> None:
     t_s = np.arange(40 * 250) / 250
     onsets_s = np.arange(0.5, 39, 60 / rate)
-    x = np.sum([complex_of(250, t_s, a, mv, 0.07 if rate < 200 else 0.04) for a in onsets_s], axis=0)
+    x = np.sum([complex_of(t_s, a, mv, 0.07 if rate < 200 else 0.04) for a in onsets_s], axis=0)
     r_s = beats(x, 250)["t"] / 250
     later = r_s[r_s > 10]
     assert 60 / np.median(np.diff(later)) == pytest.approx(rate, abs=1)
@@ -73,7 +73,7 @@ def test_tall_t_waves_are_not_counted(t_mv: float, fs_hz: int) -> None:
     x = np.zeros_like(t_s)
     onsets_s = np.arange(0.5, 39, 0.75)
     for a in onsets_s:
-        x += complex_of(fs_hz, t_s, a, 1.0, 0.1)
+        x += complex_of(t_s, a, 1.0, 0.1)
         since = t_s - (a + 0.17)
         x += np.where((since > 0) & (since < 0.18), t_mv * np.sin(np.pi * since / 0.18), 0)
     found_s = beats(x, fs_hz)["t"] / fs_hz

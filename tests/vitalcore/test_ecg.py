@@ -7,8 +7,10 @@ from tests.ecg_signals import rhythm
 from vitalcore import Plan, source
 from vitalcore.ecg import Ecg, HeartRate, RPeaks
 from vitalcore.errors import ParameterError
+from vitalcore.filters import Bandpass
 from vitalcore.findings import beats, features
 from vitalcore.kernels import codes
+from vitalcore.kernels.finding import EVENT, T_END
 
 
 @pytest.mark.parametrize("operator", [Ecg(), RPeaks()])
@@ -43,7 +45,7 @@ def test_the_declared_latency_is_kept_by_everything_said() -> None:
     out = plan.run(ecg=x)
     assert plan.latency_s("beats") <= 1.4
     for name in ("beats", "chain"):
-        begun = out[name][(out[name]["what"] != 3) | np.isnan(out[name]["body"][:, 0])]  # ends of events repeat the onset
+        begun = out[name][(out[name]["what"] != EVENT) | np.isnan(out[name]["body"][:, T_END])]  # an end repeats t
         assert ((begun["t_known"] - begun["t"]) / 250).max() <= plan.latency_s(name)
 
 
@@ -55,8 +57,6 @@ def test_the_last_beat_of_a_recording_is_said_at_its_end() -> None:
 
 
 def test_detection_after_a_band_pass_or_inside_the_chain_finds_the_same_beats() -> None:
-    from vitalcore.filters import Bandpass
-
     _, x = rhythm(360, 60)
     ecg = source("ecg", 360)
     out = Plan(plain=ecg | RPeaks(), chain=ecg | Ecg(), clean=ecg | Bandpass(0.5, 40) | RPeaks()).run(ecg=x)
@@ -65,7 +65,7 @@ def test_detection_after_a_band_pass_or_inside_the_chain_finds_the_same_beats() 
 
 
 def test_heart_rate_averages_the_beats_of_its_window() -> None:
-    r_s, x = rhythm(250, 60, jitter=0.3)
+    _, x = rhythm(250, 60, jitter=0.3)
     node = source("ecg", 250) | RPeaks()
     out = Plan(beats=node, rate=node | HeartRate(window_s=10)).run(ecg=x)
     t_s = beats(out["beats"])["t"] / 250
