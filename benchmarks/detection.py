@@ -8,9 +8,9 @@ import numpy as np
 import sleepecg
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
-from vitalcore.ecg import Ecg, RPeaks
 
 from benchmarks.sidebyside import seconds, table
+from vitalcore.ecg import Ecg, RPeaks
 from vitalcore.findings import beats
 from vitalcore.operator import Design
 from vitalcore.plan import Plan, source

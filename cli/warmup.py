@@ -1,0 +1,38 @@
+"""`vitalcore warmup`: every kernel compiled once, before somebody waits for it."""
+
+import sys
+import time
+
+import click
+
+
+@click.command()
+def warmup() -> None:
+    """Compile every kernel and keep the machine code, so that later starts take no time."""
+    start = time.monotonic()
+    n = warm_up(everything=True)
+    from vitalcore.kernels.kernel import cache_dir
+
+    click.echo(f"{n} parts are ready ({time.monotonic() - start:.1f} s); machine code is kept in {cache_dir()}")
+
+
+def warm_up(everything: bool = False) -> int:
+    """Compile what isn't yet, with a progress bar on a terminal; return how many parts there are."""
+    from vitalcore.streams.warm import chains, operators
+
+    parts = [*chains(), *(operators() if everything else ())]
+    if not sys.stderr.isatty():
+        for _, compile_ in parts:
+            compile_()
+        return len(parts)
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("preparing kernels"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(parts))
+        for name, compile_ in parts:
+            bar.update(task, description=name)
+            compile_()
+            bar.advance(task)
+    return len(parts)
