@@ -21,5 +21,9 @@ class ReadError(VitalcoreError):
     """A file or folder that can't be read as a recording."""
 
 
+class NoSignalError(ReadError):
+    """A file that can be read but holds nothing that is analysed."""
+
+
 class ProtocolError(VitalcoreError):
     """A peer broke the wire protocol, or refused what was asked of it."""

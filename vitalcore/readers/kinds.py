@@ -19,6 +19,7 @@ _LABELS = {
     "resp": re.compile(r"(resp(iration|iratory)?|breathing|thora(x|cic)|abdom(en|inal)|air ?flow|impedance)( .*)?"),
     "ear": re.compile(r"ear(2d6|3d6)?( ?[lr])?|ear (left|right)|(left|right) ear|eye aspect ratio.*"),
 }
+_RIGHT = re.compile(r"([_ .-]r|right)$|^right", re.IGNORECASE)
 _PER_MV = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "microvolt": 1e-3, "v": 1e3, "nv": 1e-6}
 _DIMENSIONLESS = {"", "nu", "au", "a.u.", "a.u", "arb", "arbitrary", "adu", "counts", "n/a", "-", "1"}
 _NO_WAVE = re.compile(r".*\b(rate|quality|index|number|no|count|valid|status|annotation)\b.*")
@@ -68,6 +69,7 @@ def tracks(path: Path, columns: Sequence[Column], hints: Hints) -> tuple[Track, 
     Errors: ReadError where what is asked for is not there, or could be several columns.
     """
     chosen = _chosen(path, columns, hints)
+    chosen = [(kind, _framed(column) if kind == "ear" else column) for kind, column in _sides(chosen)]
     groups: dict[tuple[object, ...], list[tuple[Column, str]]] = {}
     for kind, column in chosen:
         unit = column.unit.strip()
@@ -91,6 +93,20 @@ def tracks(path: Path, columns: Sequence[Column], hints: Hints) -> tuple[Track, 
         values[np.isinf(values)] = np.nan
         made.append(Track(stream, kind, first.fs_hz, tuple(labels), values, unit, first.times_ns))
     return tuple(made)
+
+
+def _sides(chosen: list[tuple[str, Column]]) -> list[tuple[str, Column]]:
+    """Put the left eye before the right one, as operators have them."""
+    return sorted(chosen, key=lambda each: each[0] == "ear" and bool(_RIGHT.search(each[1].label)))
+
+
+def _framed(column: Column) -> Column:
+    """Give the frames of a camera times of their own."""
+    if column.fs_hz is None:
+        return column
+    second = 1_000_000_000
+    times = np.array([round(k * second / column.fs_hz) for k in range(len(column.values))], np.int64)
+    return Column(column.label, column.unit, None, column.values, times)
 
 
 def unique(labels: Iterable[str]) -> list[str]:

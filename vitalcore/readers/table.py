@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.errors import ReadError
+from vitalcore.errors import NoSignalError, ReadError
 from vitalcore.readers import landmarks
 from vitalcore.readers.kinds import Column, Hints, kind_of, tracks
 from vitalcore.readers.rate import check_rate, grid
@@ -65,11 +65,12 @@ def recording(
         if values is not None:
             columns.append(Column(label, unit, fs_hz, places.spread(values) if places else values))
     if not columns:
-        raise ReadError(f"{path}: no column of numbers; a recording has at least one")
+        raise NoSignalError(f"{path}: no column of numbers; a recording has at least one")
     if fs_hz is None:
         asks = hints.signal or any(kind_of(column.label, column.unit) != "other" for column in columns)
-        what = "state it with --fs" if asks else "state it and the signal with --fs and --signal"
-        raise ReadError(f"{path}: no time column and so no rate; {what}")
+        if asks:
+            raise ReadError(f"{path}: no time column and so no rate; state it with --fs")
+        raise NoSignalError(f"{path}: no time column and so no rate; state it and the signal with --fs and --signal")
     check_rate(path, fs_hz)
     return Recording(path.stem, tracks(path, columns, hints), start)
 

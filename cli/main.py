@@ -1,0 +1,71 @@
+"""The command line: one group, whose commands are imported when they are called."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from vitalcore.errors import VitalcoreError
+
+# name: where the command is, and what `--help` says of it without importing it
+COMMANDS = {
+    "analyze": ("vitalcore.cli.analyze:analyze", "Analyse recordings: tables and a report for each."),
+    "inspect": ("vitalcore.cli.inspect:inspect", "Show what a file holds and what would be analysed."),
+}
+
+
+class LazyGroup(click.Group):
+    """Know its commands by name; import one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command by its name; without one, name those that there are."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no command {args[0]!r}; there are {', '.join(COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what vitalcore refuses is one line and exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except VitalcoreError as error:
+            click.echo(f"vitalcore: {error}", err=True)
+            sys.exit(1)
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"vitalcore {version('vitalcore')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def main() -> None:
+    """Beats, rates, blinks and signal quality from ECG, PPG and facial landmarks, live and from files.
+
+    Exit codes: 0 all went well, 1 something failed and is named, 2 the command line or the input is wrong.
+
+    Not a medical device.
+    """

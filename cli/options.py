@@ -1,0 +1,39 @@
+"""Options that several commands share: what a file can't say about itself."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import click
+
+SIGNALS = ("ecg", "ppg", "resp", "face", "ear")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Rate(click.ParamType):
+    """Take a rate such as 250, 62.5 or 125/2."""
+
+    name = "HZ"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """Read the rate as an exact fraction."""
+        if isinstance(value, Fraction):
+            return value
+        try:
+            rate = Fraction(str(value).replace(",", "."))
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is not a rate; write 250, 62.5 or 125/2", param, ctx)
+        if not 0 < rate <= 100_000:
+            self.fail(f"{value} Hz; a rate lies above 0 and not above 100000 Hz", param, ctx)
+        return rate
+
+
+def hints(command: F) -> F:
+    """Add --signal, --fs and --column to a command."""
+    for option in (
+        click.option("--column", "columns", multiple=True, metavar="NAME", help="Take this column (or number). Repeatable."),
+        click.option("--fs", "fs_hz", type=Rate(), help="Rate in Hz, where the file doesn't say it: 250, 62.5, 125/2."),
+        click.option("--signal", type=click.Choice(SIGNALS), help="What the columns are, where their names don't say it."),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,197 @@
+"""Findings of a recording as Parquet tables."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalcore import catalogue
+from vitalcore import findings as named
+from vitalcore.analyze import Result, Results
+from vitalcore.errors import VitalcoreError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BEATS_OF = {"ecg": "beats", "ppg": "pulses", "face": "blinks", "ear": "blinks"}
+NAMES = ("beats", "pulses", "blinks", "features", "events")
+
+_BEAT = [
+    ("stream", "string"),
+    ("channel", "string"),
+    ("sample_index", "int64"),  # nearest sample of the recording, at its own rate
+    ("t_s", "float64"),  # since the recording began, sub-sample
+    ("t_known_s", "float64"),  # when it could be said
+    ("class", "string"),
+    ("quality", "float32"),
+    ("reasons", "string"),  # names in the catalogue, blanks between them
+]
+_MEASURED = {
+    "beats": ["rr_s", "amplitude", "width_s"],
+    "pulses": ["interval_s", "amplitude", "width_s", "foot_s"],
+    "blinks": ["interval_s", "amplitude", "width_s", "onset_s", "end_s", "completeness"],
+}
+_FIELDS = {  # column -> field of findings.BEATS, and whether it is a time
+    "rr_s": ("interval_s", False),
+    "interval_s": ("interval_s", False),
+    "amplitude": ("amplitude", False),
+    "width_s": ("width_s", False),
+    "foot_s": ("onset", True),
+    "onset_s": ("onset", True),
+    "end_s": ("end", True),
+    "completeness": ("completeness", False),
+}
+_FEATURE = [
+    ("stream", "string"),
+    ("channel", "string"),
+    ("t_s", "float64"),
+    ("t_known_s", "float64"),
+    ("code", "string"),
+    ("value", "float64"),  # NaN where the signal can't carry one
+    ("unit", "string"),  # UCUM
+    ("window_s", "float64"),
+    ("quality", "float32"),
+    ("reasons", "string"),
+    ("method", "string"),  # operator and version
+]
+_EVENT = [
+    ("stream", "string"),
+    ("channel", "string"),
+    ("code", "string"),
+    ("t_onset_s", "float64"),
+    ("t_end_s", "float64"),  # NaN while it lasts
+    ("t_known_s", "float64"),
+    ("evidence", "list<int64>"),  # first and last sample
+    ("reasons", "string"),
+]
+
+
+def tables(results: Results) -> dict[str, "pa.Table"]:
+    """Make the tables of a recording: beats, pulses or blinks for the signals that it has, features and events always.
+
+    Each is sorted by time within its stream; without rows it still has its columns.
+    """
+    made: dict[str, Any] = {}
+    for name in ("beats", "pulses", "blinks"):
+        of_kind = [result for result in results.analysed if BEATS_OF[result.track.kind] == name]
+        if of_kind:
+            columns = _BEAT + [(column, "float64") for column in _MEASURED[name]]
+            made[name] = _table(columns, (_beats(result, name) for result in of_kind))
+    made["features"] = _table(_FEATURE, map(_features, results.analysed))
+    made["events"] = _table(_EVENT, map(_events, results.analysed))
+    return made
+
+
+def write(results: Results, folder: Path) -> list[Path]:
+    """Write the tables of a recording into its folder, each complete or not at all; those of an earlier run go.
+
+    Errors: VitalcoreError where the folder can't be written.
+    """
+    import pyarrow.parquet as pq
+
+    made = tables(results)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in NAMES:
+            path = folder / f"{name}.parquet"
+            if name not in made:
+                path.unlink(missing_ok=True)
+                continue
+            draft = path.with_suffix(".part")
+            pq.write_table(made[name], draft, compression="zstd")
+            os.replace(draft, path)
+    except OSError as error:
+        raise VitalcoreError(f"{folder}: can't be written ({error.strerror or error})") from None
+    return [folder / f"{name}.parquet" for name in made]
+
+
+def channel_name(result: Result, channel: int) -> str:
+    """Name the channel of a finding: a lead, a wavelength, a side of the face, or `all`."""
+    if result.track.kind in ("face", "ear"):
+        return {0: "left", 1: "right"}.get(channel, "all")
+    channels = result.track.channels
+    if 0 <= channel < len(channels):
+        return channels[channel]
+    return channels[0] if len(channels) == 1 else "all"
+
+
+def letters(labels: NDArray[np.float64]) -> list[str]:
+    """Turn the classes of beats from code points into letters; "" where there is none."""
+    return [chr(int(label)) if np.isfinite(label) and label > 0 else "" for label in labels]
+
+
+def _table(columns: list[tuple[str, str]], parts: Iterable[dict[str, Any]]) -> "pa.Table":
+    import pyarrow as pa
+
+    types = {
+        "string": pa.string(),
+        "int64": pa.int64(),
+        "float64": pa.float64(),
+        "float32": pa.float32(),
+        "list<int64>": pa.list_(pa.int64()),
+    }
+    schema = pa.schema([(name, types[kind]) for name, kind in columns])
+    made = [pa.table([pa.array(part[field.name], field.type) for field in schema], schema=schema) for part in parts]
+    return pa.concat_tables(made) if made else schema.empty_table()
+
+
+def _common(result: Result, found: NDArray[Any]) -> dict[str, Any]:
+    channels = {int(c): channel_name(result, int(c)) for c in np.unique(found["channel"])}
+    reasons = {int(r): " ".join(catalogue.reasons(int(r))) for r in np.unique(found["reasons"])}
+    return {
+        "stream": [result.track.stream] * len(found),
+        "channel": [channels[c] for c in found["channel"].tolist()],
+        "t_known_s": result.track.seconds(found["t_known"]),
+        "quality": found["quality"].astype(np.float32),
+        "reasons": [reasons[r] for r in found["reasons"].tolist()],
+    }
+
+
+def _beats(result: Result, name: str) -> dict[str, Any]:
+    found, track = result.beats, result.track
+    part = _common(result, found)
+    part["sample_index"] = track.index(found["t"])
+    part["t_s"] = track.seconds(found["t"])
+    part["class"] = letters(found["label"])
+    for column in _MEASURED[name]:
+        field, is_time = _FIELDS[column]
+        part[column] = track.seconds(found[field]) if is_time else found[field]
+    return part
+
+
+def _features(result: Result) -> dict[str, Any]:
+    found = named.features(result.findings)
+    found = found[np.argsort(found["t"], kind="stable")]
+    part = _common(result, found)
+    codes = catalogue.by_id()
+    part["t_s"] = result.track.seconds(found["t"])
+    part["code"] = [codes[c].name for c in found["code"].tolist()]
+    part["unit"] = [codes[c].ucum for c in found["code"].tolist()]
+    part["value"], part["window_s"] = found["value"], found["window_s"]
+    part["method"] = [method(result)] * len(found)
+    return part
+
+
+def _events(result: Result) -> dict[str, Any]:
+    found, track = result.events, result.track
+    found = found[np.argsort(found["t"], kind="stable")]
+    part = _common(result, found)
+    codes = catalogue.by_id()
+    part["code"] = [codes[c].name for c in found["code"].tolist()]
+    part["t_onset_s"], part["t_end_s"] = track.seconds(found["t"]), track.seconds(found["t_end"])
+    ranges = np.stack([found["evidence_from"], found["evidence_to"]], axis=1)
+    part["evidence"] = [track.index(each).tolist() if np.isfinite(each).all() else None for each in ranges]
+    return part
+
+
+def method(result: Result) -> str:
+    """Name what computed a value: the operator and its version."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"vitalcore {version('vitalcore')} {type(result.operator).__name__}"
+    except PackageNotFoundError:  # a work tree that isn't installed
+        return f"vitalcore {type(result.operator).__name__}"
