@@ -101,7 +101,9 @@ def analyze(
                 click.echo(summary(each))
     skipped = [each for each in done if each.state == "skipped"]
     if skipped:
-        click.echo(f"vitalcore: {len(skipped)} of {len(done)} files hold nothing to analyse and were left out:", err=True)
+        click.echo(
+            f"vitalcore: {len(skipped)} of {len(done)} files hold nothing to analyse and were left out:", err=True
+        )
         _list(skipped)
     if failed:
         click.echo(f"vitalcore: {len(failed)} of {len(done)} files failed:", err=True)

@@ -60,10 +60,11 @@ def _text(recording: Recording) -> str:
         else:
             rate = f"variable rate, about {(track.n_samples - 1) / max(track.duration_s, 1e-9):.4g} Hz"
         missing = f", {track.n_missing / max(track.values.size, 1):.2%} missing" if track.n_missing else ""
+        unit = f", {track.unit}" if track.unit else ""
         reason = why_not(track)
         lines += [
             f"  {track.stream} ({track.kind}): {shown}",
-            f"    {rate}, {track.n_samples} samples, {track.duration_s:.6g} s{', ' + track.unit if track.unit else ''}{missing}",
+            f"    {rate}, {track.n_samples} samples, {track.duration_s:.6g} s{unit}{missing}",
             f"    {'analysed' if reason is None else 'left out: ' + reason}",
         ]
     return "\n".join(lines)

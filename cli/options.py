@@ -31,9 +31,13 @@ class Rate(click.ParamType):
 def hints(command: F) -> F:
     """Add --signal, --fs and --column to a command."""
     for option in (
-        click.option("--column", "columns", multiple=True, metavar="NAME", help="Take this column (or number). Repeatable."),
+        click.option(
+            "--column", "columns", multiple=True, metavar="NAME", help="Take this column (or number). Repeatable."
+        ),
         click.option("--fs", "fs_hz", type=Rate(), help="Rate in Hz, where the file doesn't say it: 250, 62.5, 125/2."),
-        click.option("--signal", type=click.Choice(SIGNALS), help="What the columns are, where their names don't say it."),
+        click.option(
+            "--signal", type=click.Choice(SIGNALS), help="What the columns are, where their names don't say it."
+        ),
     ):
         command = option(command)
     return command
