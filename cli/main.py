@@ -11,6 +11,7 @@ from vitalcore.errors import VitalcoreError
 # name: where the command is, and what `--help` says of it without importing it
 COMMANDS = {
     "analyze": ("vitalcore.cli.analyze:analyze", "Analyse recordings: tables and a report for each."),
+    "doctor": ("vitalcore.cli.doctor:doctor", "Look at this machine: what is there, what is wrong, what to do."),
     "inspect": ("vitalcore.cli.inspect:inspect", "Show what a file holds and what would be analysed."),
 }
 
@@ -54,9 +55,9 @@ class LazyGroup(click.Group):
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from importlib.metadata import version
+        from vitalcore.version import version
 
-        click.echo(f"vitalcore {version('vitalcore')}")
+        click.echo(f"vitalcore {version()}")
         ctx.exit()
 
 

@@ -10,7 +10,7 @@ SIGNALS = ("ecg", "ppg", "resp", "face", "ear")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Rate(click.ParamType):
+class Rate(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic only in later versions
     """Take a rate such as 250, 62.5 or 125/2."""
 
     name = "HZ"

@@ -24,7 +24,7 @@ BLUE, RED, ORANGE, GREEN, PURPLE = "#1f5fa8", "#c0392b", "#d9822b", "#2c7a4b", "
 CLASS_COLOURS = {"N": BLUE, "V": RED, "S": ORANGE, "F": PURPLE, "C": BLUE, "P": ORANGE}
 SIDES = ((finding.LEFT, "left", BLUE), (finding.RIGHT, "right", ORANGE))
 _MOST_POINTS = 2000  # of a line over the whole recording
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "vitalcore",
     "font.family": "sans-serif",
@@ -69,7 +69,7 @@ def leads(result: Result, start_s: float, stop_s: float) -> str:
         for k, axes in enumerate(all_axes):
             t, x = _cut(result, start_s, stop_s, k)
             for beat in beats[(beats >= start_s) & (beats <= stop_s)]:
-                axes.axvline(beat, color=PAPER, lw=1.2)
+                axes.axvline(beat, color=RED, lw=0.6, alpha=0.5)
             axes.plot(t, x, color=INK, lw=0.8)
             axes.set_ylabel(track.channels[k], rotation=0, ha="right", va="center")
             axes.set_xlim(start_s, stop_s)
@@ -85,13 +85,15 @@ def rate_trend(result: Result) -> str:
         axes = figure.add_subplot()
         scale, unit = _time_unit(result)
         _shade(axes, result, scale)
-        for code, name, style in (
-            (instant, "beat to beat", {"color": FAINT, "lw": 0, "marker": ".", "ms": 2, "alpha": 0.7}),
+        styled: tuple[tuple[int, str, dict[str, Any]], ...] = (
+            (instant, "beat to beat", {"color": FAINT, "ls": "", "marker": ".", "ms": 3}),
             (averaged, "averaged as monitors do", {"color": RED, "lw": 1.3}),
-        ):
+        )
+        for code, name, style in styled:
             rows = result.feature(code)
             t, y = thin(result.track.seconds(rows["t"]), rows["value"])
             axes.plot(t * scale, y, label=name, **style)
+        _at_least(axes, 20)
         axes.set_xlim(0, max(result.track.duration_s * scale, 1e-9))
         axes.set_xlabel(unit)
         axes.set_ylabel("rate / min⁻¹")
@@ -108,19 +110,25 @@ def intervals(result: Result) -> str:
     with _figure(3.0) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1.7, 1))
         if len(seen):
-            low, high = np.floor(seen.min() / 50) * 50, np.ceil(seen.max() / 50) * 50
-            step = max(10.0, np.ceil((high - low) / 120 / 10) * 10)
-            left.hist(seen, np.arange(low - step, high + 2 * step, step), color=BLUE)
+            low, high = _usual_range(seen)
+            step = max(10.0, np.ceil((high - low) / 100 / 10) * 10)
+            left.hist(seen, np.arange(low, high + step, step), color=BLUE)
             left.axvline(np.median(seen), color=RED, lw=1)
-            left.annotate(
-                f" median {np.median(seen):.0f} ms", (np.median(seen), 1), xycoords=("data", "axes fraction"),
-                va="top", color=RED, fontsize=8,
-            )  # fmt: skip
+            outside = int(((seen < low) | (seen > high)).sum())
+            note = f"median {np.median(seen):.0f} ms" + (f"\n{outside} of {len(seen)} lie outside" if outside else "")
+            left.annotate(note, (0.99, 0.97), xycoords="axes fraction", ha="right", va="top", color=RED, fontsize=8)
             before, after = rr[:-1], rr[1:]
             both = np.isfinite(before) & np.isfinite(after)
             right.plot([low, high], [low, high], color=FAINT, lw=0.8)
             right.plot(
-                before[both], after[both], ".", color=BLUE, ms=2.2, alpha=0.5, mew=0, rasterized=both.sum() > 500
+                before[both],
+                after[both],
+                ".",
+                color=BLUE,
+                ms=3 if both.sum() > 300 else 6,
+                alpha=0.5,
+                mew=0,
+                rasterized=both.sum() > 500,
             )
             right.set_xlim(low, high)
             right.set_ylim(low, high)
@@ -154,7 +162,7 @@ def quality(result: Result) -> str:
             below.broken_barh(spans, (row - 0.35, 0.7), color=ORANGE)
         below.set_yticks(range(len(reasons)))
         below.set_yticklabels([f"{code.en} {(bits >> code.id & 1).mean():.0%}" for code in reasons], fontsize=8)
-        below.set_ylim(len(reasons) - 0.5, -0.5)
+        below.set_ylim(max(len(reasons), 1) - 0.5, -0.5)
         below.set_xlabel(unit)
         return _svg(figure)
 
@@ -178,6 +186,7 @@ def eyes(result: Result, start_s: float, stop_s: float) -> str:
                     level = ear[result.track.index(beats["t"][here]), side]
                     axes.plot(apex[here], level, "v", mfc=face, mec=colour, ms=5, lw=0)
         axes.set_xlim(start_s, stop_s)
+        _at_least(axes, 0.2)
         axes.set_ylabel("eye aspect ratio")
         axes.set_xlabel("s since the recording began")
         axes.grid(axis="y")
@@ -195,7 +204,7 @@ def motion(result: Result) -> str:
     seconds, (scale, unit) = result.track.seconds, _time_unit(result)
     with _figure(4.6) as figure:
         every = figure.subplots(4, 1, sharex=True, height_ratios=(1, 1, 1, 1.1))
-        marker = {"marker": ".", "ms": 3} if result.track.duration_s < 120 else {}
+        marker: dict[str, Any] = {"marker": ".", "ms": 3} if result.track.duration_s < 120 else {}
         for axes, (name, excursion, _) in zip(every, rows, strict=False):
             for side, label, colour in SIDES:
                 found = result.feature(excursion, side)
@@ -216,6 +225,12 @@ def motion(result: Result) -> str:
         every[3].set_xlim(0, max(result.track.duration_s * scale, 1e-9))
         every[3].set_xlabel(unit)
         return _svg(figure)
+
+
+def moved(result: Result) -> bool:
+    """Tell whether any movement was measured."""
+    every = (codes.BROW_EXCURSION, codes.LID_EXCURSION, codes.MOUTH_EXCURSION)
+    return any(bool(np.isfinite(result.feature(code)["value"]).any()) for code in every)
 
 
 RATES = {
@@ -344,6 +359,21 @@ def _marks(axes: "Axes", result: Result, start_s: float, stop_s: float, t: NDArr
         feet = track.seconds(beats["onset"])
         feet = feet[(feet >= start_s) & (feet <= stop_s)]
         axes.plot(feet, [float(level(foot)) for foot in feet], "^", color=GREEN, ms=4, mew=0)
+
+
+def _usual_range(seen: NDArray[np.float64]) -> tuple[float, float]:
+    """Choose limits that a few odd intervals can't stretch; at least 200 ms, in steps of 50 ms."""
+    low, high = np.percentile(seen, [0.5, 99.5])
+    middle = float(np.median(seen))
+    reach = max(1.15 * max(high - middle, middle - low), 100.0)
+    return float(np.floor(max(middle - reach, 0) / 50) * 50), float(np.ceil((middle + reach) / 50) * 50)
+
+
+def _at_least(axes: "Axes", span: float) -> None:
+    """Keep an axis from making much of small changes."""
+    low, high = axes.get_ylim()
+    if high - low < span:
+        axes.set_ylim((low + high - span) / 2, (low + high + span) / 2)
 
 
 def _time_unit(result: Result) -> tuple[float, str]:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from vitalcore.analyze import Result, Results
 from vitalcore.errors import VitalcoreError
 from vitalcore.kernels import codes
 from vitalcore.tables import channel_name, letters
+from vitalcore.version import version
 
 STRIP_S = 10.0
 _TITLES = {"ecg": "Electrocardiogram", "ppg": "Pulse wave (PPG)", "face": "Face", "ear": "Eye aspect ratio"}
@@ -89,7 +89,7 @@ def render(results: Results) -> str:
     body += _events(results)
     body += _left_out(results)
     body.append(_HOW_TO_READ)
-    body.append(f"<footer>{escape(_version())}. Not a medical device.</footer>")
+    body.append(f"<footer>{escape(f'vitalcore {version()}')}. Not a medical device.</footer>")
     return _PAGE.format(name=escape(results.recording.name), body="\n".join(body))
 
 
@@ -142,11 +142,12 @@ def excerpts(result: Result) -> list[tuple[str, float]]:
 def _head(results: Results) -> Iterator[str]:
     recording = results.recording
     start = recording.start.isoformat(sep=" ", timespec="seconds") if recording.start else "start unknown"
+    n_signals = "1 signal" if len(recording.tracks) == 1 else f"{len(recording.tracks)} signals"
     yield f"<h1>{escape(recording.name)}</h1>"
-    yield f'<p class="lead">{_clock(recording.duration_s)} · {escape(start)} · {len(recording.tracks)} signals</p>'
+    yield f'<p class="lead">{_clock(recording.duration_s)} · {escape(start)} · {n_signals}</p>'
     yield (
         '<p class="note"><b>Research software, not a medical device.</b> These are estimates by a program, '
-        "not a diagnosis; nobody may be treated because of them.</p>"
+        "not a diagnosis, and not to be used for treatment.</p>"
     )
     yield "<h2>Summary</h2><table>"
     yield "<tr><th>signal</th><th>found</th><th>rate</th><th>usable</th><th>known after</th></tr>"
@@ -166,14 +167,9 @@ def _summary(result: Result) -> list[str]:
         spread = f"{values.min():.0f} to {values.max():.0f}" if len(values) else ""
         cells.append(f"median {np.median(values):.0f} /min<br>{spread}" if len(values) else "none")
     elif track.kind == "face":
-        values = [result.feature(codes.BLINK_RATE, side)["value"] for side, _, _ in figures.SIDES]
-        seen = [v[np.isfinite(v)] for v in values]
-        cells.append(
-            "<br>".join(
-                f"{name} {np.median(v):.0f} /min" for (_, name, _), v in zip(figures.SIDES, seen, strict=True) if len(v)
-            )
-            or "none"
-        )
+        rates = [(name, result.feature(codes.BLINK_RATE, side)["value"]) for side, name, _ in figures.SIDES]
+        told = [f"{name} {np.nanmedian(v):.0f} /min" for name, v in rates if np.isfinite(v).any()]
+        cells.append("<br>".join(told) or "none")
     else:
         cells.append("")
     lost = sum(stop - start for start, stop in figures.unusable(result))
@@ -219,7 +215,11 @@ def _section(result: Result) -> Iterator[str]:
         if track.duration_s > 40:
             yield _figure("Most blinks", figures.eyes(result, begin, stop), f"{_clock(begin)} to {_clock(stop)}")
     if track.kind == "face":
-        yield _figure("Movement from rest and its symmetry", figures.motion(result), "In distances between the eyes.")
+        title = "Movement from rest and its symmetry"
+        if figures.moved(result):
+            yield _figure(title, figures.motion(result), "Movement in distances between the eyes at rest.")
+        else:
+            yield f"<h3>{title}</h3><p>Not measured: see the reasons below.</p>"
     if len(figures.quality_of(result)[0]):
         yield _figure("Signal quality", figures.quality(result), "Below: reasons, and the share of time they held.")
 
@@ -271,11 +271,4 @@ def _clock(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     text = str(timedelta(seconds=round(seconds)))
-    return text if seconds >= 3600 else f"{text[2:]} min"
-
-
-def _version() -> str:
-    try:
-        return f"vitalcore {version('vitalcore')}"
-    except PackageNotFoundError:  # a work tree that isn't installed
-        return "vitalcore"
+    return f"{text} h" if seconds >= 3600 else f"{text[2:].removeprefix('0')} min"

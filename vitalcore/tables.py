@@ -12,6 +12,7 @@ from vitalcore import catalogue
 from vitalcore import findings as named
 from vitalcore.analyze import Result, Results
 from vitalcore.errors import VitalcoreError
+from vitalcore.version import version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -189,9 +190,4 @@ def _events(result: Result) -> dict[str, Any]:
 
 def method(result: Result) -> str:
     """Name what computed a value: the operator and its version."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"vitalcore {version('vitalcore')} {type(result.operator).__name__}"
-    except PackageNotFoundError:  # a work tree that isn't installed
-        return f"vitalcore {type(result.operator).__name__}"
+    return f"vitalcore {version()} {type(result.operator).__name__}"

@@ -45,7 +45,9 @@ def load(path: Path) -> tuple["pd.DataFrame", bool]:
     rows = [_cells(line, separator) for line in lines[skip : skip + 3]]
     header = not all(_NUMBER.fullmatch(cell) or _TIME.fullmatch(cell) for cell in rows[0])
     units = []
-    if header and len(rows) > 1 and len(rows[1]) == len(rows[0]):  # as PhysioNet's rdsamp writes: a second row of units
+    if (
+        header and len(rows) > 2 and len(rows[1]) == len(rows[0]) and any(map(_NUMBER.fullmatch, rows[2]))
+    ):  # as PhysioNet's rdsamp writes: a second row of units
         cells = [cell.strip("'\"[]() ") for cell in rows[1]]
         if not any(_NUMBER.fullmatch(cell) or _TIME.fullmatch(cell) for cell in cells):
             units = cells

@@ -68,6 +68,16 @@ def test_leads_of_one_rate_make_one_track_in_millivolts() -> None:
     assert [track.fs_hz for track in made] == [250, 125, 500, 125, 125]
 
 
+def test_the_left_eye_comes_first_and_frames_have_times() -> None:
+    made = tracks(
+        PATH, [Column(f"EAR_{s}", "", Fraction(10), np.full(3, v)) for s, v in (("r", 1.0), ("l", 2.0))], Hints()
+    )
+    assert made[0].channels == ("EAR_l", "EAR_r")
+    assert made[0].values[0].tolist() == [2.0, 1.0]
+    assert made[0].times_ns is not None
+    assert made[0].times_ns.tolist() == [0, 100_000_000, 200_000_000]
+
+
 def test_a_stated_signal_takes_the_columns_that_look_like_it() -> None:
     assert [track.stream for track in tracks(PATH, columns(), Hints(signal="ppg"))] == ["ppg"]
 

@@ -1,0 +1,78 @@
+"""Tests of the analysis of one recording."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tests.recordings import FS, ecg, heart, ppg, pulses
+from vitalcore.analyze import analyze, why_not
+from vitalcore.errors import NoSignalError
+from vitalcore.kernels import codes
+from vitalcore.plan import Plan, source
+from vitalcore.ppg import Ppg
+from vitalcore.recording import Recording, Track
+
+
+def test_each_track_goes_through_the_chain_of_its_signal() -> None:
+    results = analyze(Recording("r", (ppg(pulses()),)))
+    (result,) = results.analysed
+    assert isinstance(result.operator, Ppg)
+    assert abs(np.nanmedian(result.beats["interval_s"]) - 0.8) < 0.002
+    assert abs(len(result.beats) - 75) <= 2
+    assert abs(np.nanmedian(result.feature(codes.PULSE_RATE)["value"]) - 75) < 0.5
+
+
+def test_the_heart_beats_of_an_ecg_are_found_where_they_are() -> None:
+    (result,) = analyze(Recording("r", (ecg(heart(60)),))).analysed
+    t = result.track.seconds(result.beats["t"])
+    truth = np.arange(72) * 60 / 72 + 30 / 72
+    nearest = np.abs(t[:, None] - truth).min(axis=1)
+    assert len(t) >= 70
+    assert nearest.max() < 0.01
+
+
+def test_it_says_what_a_plan_says() -> None:
+    x = pulses()
+    (result,) = analyze(Recording("r", (ppg(x),))).analysed
+    said = Plan(findings=source("ppg", FS, ("PLETH",), "NU") | Ppg()).run(ppg=x[:, None])["findings"]
+    assert result.findings.tobytes() == said[said["t"] < len(x)].tobytes()
+
+
+def test_nothing_is_said_of_samples_behind_the_end() -> None:
+    (result,) = analyze(Recording("r", (ppg(pulses(20)),))).analysed
+    assert result.findings["t"].max() < 20 * FS
+
+
+def test_an_event_that_began_and_ended_is_one_event() -> None:
+    x = pulses(90)
+    x[int(20 * FS) : int(50 * FS)] = np.nan
+    (result,) = analyze(Recording("r", (ppg(x),))).analysed
+    gone = result.events[result.events["code"] == codes.NO_USABLE_SIGNAL]
+    assert len(gone) == 1
+    assert abs(float(gone["t"][0] / FS) - 20) < 4
+    assert abs(float(gone["t_end"][0] / FS) - 50) < 6
+    assert gone["t_known"][0] < gone["t_end"][0]
+
+
+def test_tracks_that_are_left_out_have_their_reason() -> None:
+    other = Track("abp", "other", FS, ("ABP",), np.zeros((100, 1)), "mmHg")
+    slow = Track("ppg-2", "ppg", Fraction(10), ("PLETH",), np.ones((100, 1)))
+    results = analyze(Recording("r", (other, ppg(pulses(10)), slow)))
+    assert [result.track.stream for result in results.analysed] == ["ppg"]
+    assert [track.stream for track, _ in results.left_out] == ["abp", "ppg-2"]
+    assert "25 to 1000 Hz" in results.left_out[1][1]
+
+
+def test_a_recording_with_nothing_to_analyse_is_refused_with_the_reasons() -> None:
+    missing = ppg(np.full(1000, np.nan))
+    assert why_not(missing) == "every sample is missing"
+    with pytest.raises(NoSignalError, match="ppg: every sample is missing"):
+        analyze(Recording("r", (missing,)))
+    with pytest.raises(NoSignalError, match="no tracks"):
+        analyze(Recording("r", ()))
+
+
+def test_an_operator_can_be_given() -> None:
+    (result,) = analyze(Recording("r", (ppg(-pulses()),)), {"ppg": Ppg(inverted=True)}).analysed
+    assert abs(len(result.beats) - 75) <= 2

@@ -1,0 +1,95 @@
+"""Tests of the tables of a recording."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.recordings import FS, ppg, pulses
+from vitalcore import tables
+from vitalcore.analyze import analyze
+from vitalcore.errors import VitalcoreError
+from vitalcore.recording import Recording
+
+PROMISED = {
+    "stream": "string",
+    "channel": "string",
+    "sample_index": "int64",
+    "t_s": "double",
+    "t_known_s": "double",
+    "class": "string",
+    "quality": "float",
+}
+
+
+def test_pulses_have_the_promised_columns_and_types(tmp_path: Path) -> None:
+    tables.write(analyze(Recording("r", (ppg(pulses()),))), tmp_path)
+    schema = pq.read_schema(tmp_path / "pulses.parquet")
+    assert {name: str(schema.field(name).type) for name in PROMISED} == PROMISED
+    features = pq.read_table(tmp_path / "features.parquet")
+    assert {"stream", "t_s", "code", "value", "unit", "quality", "method"} <= set(features.column_names)
+    assert {"stream", "code", "t_onset_s", "t_end_s", "t_known_s", "evidence"} <= set(
+        pq.read_schema(tmp_path / "events.parquet").names
+    )
+
+
+def test_times_are_seconds_and_indices_the_nearest_sample() -> None:
+    made = tables.tables(analyze(Recording("r", (ppg(pulses()),))))["pulses"].to_pandas()
+    assert (made.stream == "ppg").all()
+    assert (made.channel == "PLETH").all()
+    assert np.abs(made.t_s * float(FS) - made.sample_index).max() <= 0.5 + 1e-9
+    assert made.t_s.is_monotonic_increasing
+    assert (made.t_known_s >= made.t_s).all()
+    assert (made.foot_s < made.t_s).all()
+    assert np.allclose(np.diff(made.t_s), made.interval_s[1:], atol=1e-9)
+    assert np.isnan(made.interval_s[0])
+
+
+def test_features_say_name_unit_and_method() -> None:
+    made = tables.tables(analyze(Recording("r", (ppg(pulses()),))))["features"].to_pandas()
+    rate = made[made.code == "pulse_rate"]
+    assert set(rate.unit) == {"/min"}
+    assert np.array_equal(rate.t_s, np.arange(1, len(rate) + 1))
+    assert rate.method.str.contains("Ppg").all()
+    assert rate[rate.value.isna()].reasons.str.len().gt(0).all()
+
+
+def test_a_flat_signal_gives_empty_tables_with_their_columns(tmp_path: Path) -> None:
+    tables.write(analyze(Recording("r", (ppg(np.ones(5000)),))), tmp_path)
+    made = pq.read_table(tmp_path / "pulses.parquet")
+    assert made.num_rows == 0
+    assert set(PROMISED) <= set(made.column_names)
+    assert not (tmp_path / "blinks.parquet").exists()
+
+
+def test_evidence_is_a_range_of_samples() -> None:
+    x = pulses(60)
+    x[2500:5000] = 1.0
+    made = tables.tables(analyze(Recording("r", (ppg(x),))))["events"].to_pandas()
+    assert len(made)
+    first, last = made.evidence[0]
+    assert 0 <= first <= last < len(x)
+
+
+def test_tables_of_an_earlier_run_go_and_other_files_stay(tmp_path: Path) -> None:
+    (tmp_path / "blinks.parquet").write_bytes(b"old")
+    (tmp_path / "notes.txt").write_text("mine")
+    written = tables.write(analyze(Recording("r", (ppg(pulses(20)),))), tmp_path)
+    assert sorted(path.name for path in written) == ["events.parquet", "features.parquet", "pulses.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "events.parquet",
+        "features.parquet",
+        "notes.txt",
+        "pulses.parquet",
+    ]
+
+
+def test_a_folder_that_cant_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(VitalcoreError, match="can't be written"):
+        tables.write(analyze(Recording("r", (ppg(pulses(20)),))), tmp_path / "file")
+
+
+def test_classes_are_letters() -> None:
+    assert tables.letters(np.array([78.0, 86.0, np.nan, 0.0])) == ["N", "V", "", ""]
