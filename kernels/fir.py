@@ -28,49 +28,61 @@ def dot(taps: NDArray[np.float64], window: NDArray[np.float64]) -> float:
 
 
 @kernel
-def remember(ring: NDArray[np.float64], head: int, v: float) -> int:
-    """Put a sample into a ring that is kept twice, and return the next head.
+def observe(rings: NDArray[np.float64], at: int, v: float) -> None:
+    """Put a sample into the rings of one channel; each ring is kept twice, so that a window is one piece.
 
-    ring : [2 n]; afterwards the last n samples are `ring[next:next + n]`, oldest first
-    head : place of the oldest sample, 0 to n - 1; -1 before the first: the ring is then filled with `v`
+    rings : with every gap filled by the sample before it, and as the samples came, [2, 2 n]; NaN at first. The last n
+            samples are `rings[:, at + 1 : at + 1 + n]` afterwards, oldest first
+    at    : place of the oldest sample, 0 to n - 1
+    v     : sample; NaN and infinities are missing. What lies before the first that is there is filled with it
     """
-    n = ring.shape[0] // 2
-    if head < 0:
-        ring[:] = v
-        head = 0
-    ring[head] = v
-    ring[head + n] = v
-    head += 1
-    return head if head < n else 0
+    n = rings.shape[1] // 2
+    if not abs(v) < np.inf:
+        v = np.nan
+    last = rings[0, at + n - 1]
+    if last != last:
+        rings[0, :] = v
+        last = v
+    rings[1, at] = rings[1, at + n] = v
+    rings[0, at] = rings[0, at + n] = v if v == v else last
 
 
 @kernel
 def step(
-    reversed_taps: NDArray[np.float64],
-    heads: NDArray[np.int64],
-    ring: NDArray[np.float64],
+    params: tuple[NDArray[np.int64], NDArray[np.float64]],
+    place: NDArray[np.int64],
+    rings: NDArray[np.float64],
     x: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> int:
-    """Filter a chunk of every channel; a missing sample (NaN) gives NaN and leaves the memory as it was.
+    """Filter a chunk of every channel.
 
-    reversed_taps : impulse response, last tap first, [n_taps]
-    heads : place of the oldest sample, [n_channels]; -1 begins in the steady state of the first sample that is there
-    ring  : the last samples of each channel, twice, [n_channels, 2 n_taps]
-    x     : samples, [n, n_channels]
-    out   : filtered, [n, n_channels]; NaN where the sum overflows
+    A missing sample (NaN) is stood in for by the one before it inside the filter, and what lies at its place comes out
+    as NaN: a gap keeps its place and its length. What lies before the stream's first sample is NaN too; the filter
+    takes it for that sample's value.
+
+    params : samples by which the filter's middle lies behind, [2]: the one or two that are there; then the impulse
+             response, last tap first, [n_taps]
+    place  : of the oldest sample in the rings, [1]; zero at first
+    rings  : as in `observe`, [n_channels, 2, 2 n_taps]
+    x      : samples, [n, n_channels]
+    out    : filtered, [n, n_channels]; NaN where the sum overflows
     """
+    middle, reversed_taps = params
     n_taps = reversed_taps.shape[0]
-    for c in range(x.shape[1]):
-        head = heads[c]
-        for i in range(x.shape[0]):
-            v = x[i, c]
+    at = place[0]
+    for i in range(x.shape[0]):
+        start = at + 1
+        for c in range(x.shape[1]):
+            observe(rings[c], at, x[i, c])
+            newest = at + n_taps
             y = np.nan
-            if v == v:
-                head = remember(ring[c], head, v)
-                y = dot(reversed_taps, ring[c, head : head + n_taps])
+            one, other = rings[c, 1, newest - middle[0]], rings[c, 1, newest - middle[1]]
+            if one == one and other == other:
+                y = dot(reversed_taps, rings[c, 0, start : start + n_taps])
                 if not abs(y) < np.inf:
                     y = np.nan
             out[i, c] = y
-        heads[c] = head
+        at = start if start < n_taps else 0
+    place[0] = at
     return x.shape[0]

@@ -9,7 +9,17 @@ from vitalcore.kernels.kernel import kernel
 # params[0], int64 [3]
 UP, DOWN, CENTRE = 0, 1, 2
 # state, int64 [2]
-HEAD, PHASE = 0, 1
+AT, PHASE = 0, 1
+
+
+@kernel
+def _weigh(taps: NDArray[np.float64], window: NDArray[np.float64]) -> float:
+    """Average a window with weights that add up to 1: by differences from one sample, so that a level stays exact."""
+    level = window[window.shape[0] // 2]
+    y = 0.0
+    for k in range(taps.shape[0]):
+        y += taps[k] * (window[k] - level)
+    return level + y
 
 
 @kernel
@@ -27,10 +37,10 @@ def step(
     sample's value.
 
     params : UP, DOWN, and CENTRE: input samples by which the filter's middle lies behind, [3]; then the taps of each
-             phase, oldest sample first, [UP, n_taps]
-    state  : [2]; PHASE: place of the next sample out on the grid of UP a sample in; HEAD of the rings; zeros at first
-    rings  : the last samples, twice, with gaps filled; then the same as they came; all NaN at first,
-             [n_channels, 2, 2 n_taps]
+             phase, oldest sample first, [UP, n_taps]; each phase adds up to 1
+    state  : PHASE: place of the next sample out on the grid of UP a sample in; AT: of the oldest sample in the rings;
+             zeros at first, [2]
+    rings  : as in `fir.observe`, [n_channels, 2, 2 n_taps]; NaN at first
     x      : samples, [n, n_channels]
     out    : room for (n UP) // DOWN + 1 samples, [m, n_channels]
 
@@ -40,34 +50,26 @@ def step(
     ratio, phases = params
     up, down, centre = ratio[UP], ratio[DOWN], ratio[CENTRE]
     n_taps = phases.shape[1]
-    head, phase = state[HEAD], state[PHASE]
+    at, phase = state[AT], state[PHASE]
     n_out = 0
     for i in range(x.shape[0]):
-        newest = head + n_taps - 1
         for c in range(x.shape[1]):
-            v = x[i, c]
-            if not abs(v) < np.inf:
-                v = np.nan
-            last = rings[c, 0, newest]
-            if last != last:
-                rings[c, 0, :] = v
-            fir.remember(rings[c, 0], head, v if v == v else last)
-            fir.remember(rings[c, 1], head, v)
-        head = head + 1 if head + 1 < n_taps else 0
+            fir.observe(rings[c], at, x[i, c])
+        start, middle = at + 1, at + n_taps - centre
         while phase < up:
             for c in range(x.shape[1]):
-                came = rings[c, 1, head : head + n_taps]
                 y = np.nan
-                there = came[n_taps - 1 - centre] == came[n_taps - 1 - centre]
+                there = rings[c, 1, middle] == rings[c, 1, middle]
                 if phase > 0:
-                    there = there and came[n_taps - centre] == came[n_taps - centre]
+                    there = there and rings[c, 1, middle + 1] == rings[c, 1, middle + 1]
                 if there:
-                    y = fir.dot(phases[phase], rings[c, 0, head : head + n_taps])
+                    y = _weigh(phases[phase], rings[c, 0, start : start + n_taps])
                     if not abs(y) < np.inf:
                         y = np.nan
                 out[n_out, c] = y
             n_out += 1
             phase += down
         phase -= up
-    state[HEAD], state[PHASE] = head, phase
+        at = start if start < n_taps else 0
+    state[AT], state[PHASE] = at, phase
     return n_out

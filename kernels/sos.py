@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels.kernel import kernel
 
+ROUNDING = 1e-12  # of the input: what lies so near to rest is rounding noise, and a dead sensor shall stay dead
+TINY = 1e-30  # and so is this, in whatever unit
 HUGE = 1e100  # beyond it there is no signal: a glitch of 1e300 would ring for minutes
 
 
@@ -26,13 +28,22 @@ def tick(sos: NDArray[np.float64], zi: NDArray[np.float64], v: float) -> float:
 
 
 @kernel
+def _gain(sos: NDArray[np.float64]) -> float:
+    """Give the gain at 0 Hz."""
+    gain = 1.0
+    for k in range(sos.shape[0]):
+        gain *= (sos[k, 0] + sos[k, 1] + sos[k, 2]) / (1.0 + sos[k, 4] + sos[k, 5])
+    return gain
+
+
+@kernel
 def settle(sos: NDArray[np.float64], zi: NDArray[np.float64], v: float) -> None:
     """Put the memory where it would be if the input had been `v` for ever: `sosfilt_zi(sos) * v`.
 
     sos, zi, v : as in `tick`; no section has a pole at 1
     """
     for k in range(sos.shape[0]):
-        y = (sos[k, 0] + sos[k, 1] + sos[k, 2]) / (1.0 + sos[k, 4] + sos[k, 5]) * v
+        y = _gain(sos[k : k + 1]) * v
         z1 = sos[k, 2] * v - sos[k, 5] * y
         zi[k, 0] = sos[k, 1] * v - sos[k, 4] * y + z1
         zi[k, 1] = z1
@@ -48,6 +59,7 @@ def _one(sos: NDArray[np.float64], zi: NDArray[np.float64], x: NDArray[np.float6
     """
     b0, b1, b2, a1, a2 = sos[0, 0], sos[0, 1], sos[0, 2], sos[0, 4], sos[0, 5]
     z0, z1 = zi[0, 0], zi[0, 1]
+    gain = _gain(sos)
     for i in range(x.shape[0]):
         v = x[i]
         y = np.nan
@@ -62,6 +74,9 @@ def _one(sos: NDArray[np.float64], zi: NDArray[np.float64], x: NDArray[np.float6
                     zi[:] = np.nan
                     y = np.nan
                 z0, z1 = zi[0, 0], zi[0, 1]
+            rest = gain * v
+            if abs(y - rest) < ROUNDING * abs(v) + TINY:
+                y = rest
         out[i] = y
     zi[0, 0], zi[0, 1] = z0, z1
 
@@ -76,6 +91,7 @@ def _two(sos: NDArray[np.float64], zi: NDArray[np.float64], x: NDArray[np.float6
     b0, b1, b2, a1, a2 = sos[0, 0], sos[0, 1], sos[0, 2], sos[0, 4], sos[0, 5]
     d0, d1, d2, c1, c2 = sos[1, 0], sos[1, 1], sos[1, 2], sos[1, 4], sos[1, 5]
     z0, z1, w0, w1 = zi[0, 0], zi[0, 1], zi[1, 0], zi[1, 1]
+    gain = _gain(sos)
     for i in range(x.shape[0]):
         v = x[i]
         y = np.nan
@@ -93,6 +109,9 @@ def _two(sos: NDArray[np.float64], zi: NDArray[np.float64], x: NDArray[np.float6
                     zi[:] = np.nan
                     y = np.nan
                 z0, z1, w0, w1 = zi[0, 0], zi[0, 1], zi[1, 0], zi[1, 1]
+            rest = gain * v
+            if abs(y - rest) < ROUNDING * abs(v) + TINY:
+                y = rest
         out[i] = y
     zi[0, 0], zi[0, 1], zi[1, 0], zi[1, 1] = z0, z1, w0, w1
 
@@ -104,7 +123,8 @@ def step(sos: NDArray[np.float64], zi: NDArray[np.float64], x: NDArray[np.float6
     zi  : memory, [n_channels, n_sections, 2]; zeros begin from rest as scipy does, NaN begins in the steady state of
           the first sample that is there
     x   : samples, [n, n_channels]
-    out : filtered, [n, n_channels]; sections whose output would not lie below `HUGE` begin anew at that sample
+    out : filtered, [n, n_channels]; at rest exactly where it lies within rounding of rest; sections whose output would
+          not lie below `HUGE` begin anew at that sample
     """
     n_sections = sos.shape[0]
     for c in range(x.shape[1]):

@@ -28,22 +28,6 @@ def bumps(t: Array, centres: Array, height: float, width_s: float) -> Array:
     return y
 
 
-def ecg(rng: np.random.Generator, n: int, fs_hz: float, leads: int = 1) -> Array:
-    """P, QRS and T as Gaussians, with wander, hum and noise, mV."""
-    t = np.arange(n) / fs_hz
-    r = beat_times(rng, n / fs_hz)
-    clean = (
-        bumps(t, r - 0.16, 0.12, 0.02)
-        + bumps(t, r - 0.025, -0.15, 0.008)
-        + bumps(t, r, 1.2, 0.011)
-        + bumps(t, r + 0.028, -0.25, 0.009)
-        + bumps(t, r + 0.26, 0.3, 0.04)
-    )
-    wander = 0.3 * np.sin(2 * np.pi * 0.2 * t)
-    noise = rng.normal(0, 0.02, (n, leads)) + 0.01 * np.sin(2 * np.pi * 50 * t)[:, None]
-    return clean[:, None] * rng.uniform(0.5, 1.5, leads) + wander[:, None] + noise
-
-
 def ppg(rng: np.random.Generator, n: int, fs_hz: float, wavelengths: int = 1) -> Array:
     """A pulse and its reflection as Gaussians on a large mean level."""
     t = np.arange(n) / fs_hz

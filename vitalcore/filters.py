@@ -1,13 +1,14 @@
 """Filters as operators.
 
 Each begins in the steady state of the first sample that is there, so that a level makes no transient. A missing sample
-(NaN) comes out as NaN. What the filter remembers waits for the next sample that is there.
+(NaN) comes out as NaN, at its place. What a cascade of biquads remembers waits for the next sample that is there; a
+filter of finite length takes a missing sample for the one before it. Where a filter declares a delay, what it would say
+of the time before the stream is NaN.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from typing import Literal
 
 import numpy as np
@@ -134,7 +135,7 @@ class Fir:
         if not np.isfinite(taps).all():
             raise ParameterError(f"taps[{int(np.flatnonzero(~np.isfinite(taps))[0])}] is not finite")
         even_or_odd = any(np.allclose(taps, s * taps[::-1], rtol=1e-9, atol=0.0) for s in (1, -1))
-        return _convolution(taps, (len(taps) - 1) / 2 / fs_hz if even_or_odd else 0.0, signal)
+        return _convolution(taps, even_or_odd, fs_hz, signal)
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class LinearPhase:
                 f"{MAX_TAPS}"
             )
         taps = firwin(n_taps, edges, window=("kaiser", beta), pass_zero=self.low_hz is None, fs=fs_hz)
-        return _convolution(taps, (n_taps - 1) / 2 / fs_hz, signal)
+        return _convolution(taps, True, fs_hz, signal)
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ class Resample:
 
     Latency: half the length of the filter, 10 samples of the slower rate, declared as the output's `delay_s`.
     Errors: ParameterError
-    Source: the filter of `scipy.signal.resample_poly`.
+    Source: the filter of `scipy.signal.resample_poly`, with the gain of each phase at 0 Hz set to 1: a level stays one.
     """
 
     fs_hz: float | Fraction
@@ -261,6 +262,7 @@ class Resample:
             up * firwin(2 * centre * up + 1, 1 / max(up, down), window=("kaiser", 5.0)) if centre else 1.0
         )
         phases = np.ascontiguousarray(taps.reshape(n_taps, up).T[:, ::-1])
+        phases /= phases.sum(axis=1, keepdims=True)  # else a level ripples
         rings = np.full((signal.columns, 2, 2 * n_taps), np.nan)
         delay_s = float(centre / signal.fs_hz)
         return Design(
@@ -277,10 +279,10 @@ def _check_edges(low_hz: float | None, high_hz: float | None, fs_hz: float, high
     if low_hz is not None and high_hz is not None and not 0 < low_hz < high_hz:
         raise ParameterError(f"low_hz is {low_hz:g} Hz; it must lie above 0 and below high_hz = {high_hz:g} Hz")
     for name, edge_hz in (("low_hz", low_hz), (high, high_hz)):
-        if edge_hz is not None and not 0 < edge_hz < fs_hz / 2:
-            raise ParameterError(
-                f"{name} is {edge_hz:g} Hz; at fs_hz = {fs_hz:g} it must lie above 0 and below {fs_hz / 2:g} Hz"
-            )
+        if edge_hz is not None and not edge_hz > 0:
+            raise ParameterError(f"{name} is {edge_hz:g} Hz; it must lie above 0")
+        if edge_hz is not None and not edge_hz < fs_hz / 2:
+            raise ParameterError(f"{name} is {edge_hz:g} Hz; at fs_hz = {fs_hz:g} it must lie below {fs_hz / 2:g} Hz")
 
 
 def _butterworth(
@@ -301,9 +303,9 @@ def _cascade(sections: NDArray[np.float64], signal: Signal) -> Design:
     return Design(sos.step, np.ascontiguousarray(sections), (zi,), signal, 0.0)
 
 
-def _convolution(taps: Iterable[float], delay_s: float, signal: Signal) -> Design:
-    reversed_taps = np.array(taps)[::-1].copy()
-    heads = np.full(signal.columns, -1)
-    rings = np.zeros((signal.columns, 2 * len(reversed_taps)))
-    output = replace(signal, delay_s=signal.delay_s + delay_s)
-    return Design(fir.step, reversed_taps, (heads, rings), output, delay_s)
+def _convolution(taps: NDArray[np.float64], even: bool, fs_hz: float, signal: Signal) -> Design:
+    delay = (len(taps) - 1) / 2 if even else 0.0
+    params = np.array([floor(delay), ceil(delay)]), taps[::-1].copy()
+    memory = np.zeros(1, np.int64), np.full((signal.columns, 2, 2 * len(taps)), np.nan)
+    output = replace(signal, delay_s=signal.delay_s + delay / fs_hz)
+    return Design(fir.step, params, memory, output, delay / fs_hz)

@@ -1,5 +1,6 @@
 """Findings with their names: views of the one row in which kernels speak."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,24 @@ _TIMES = {
     raw.BEAT: (raw.ONSET, raw.END),
     raw.EVENT: (raw.T_END, raw.EVIDENCE_FROM, raw.EVIDENCE_TO),
 }
+
+
+def to_source(findings: NDArray[Any], per_sample: Fraction, delay: float) -> None:
+    """Count every time of the findings in samples of the source, in place.
+
+    per_sample : samples of the source a sample of the wave that the findings are about
+    delay      : of that wave behind the source, in samples of the source
+    """
+    findings["t"] = findings["t"] * float(per_sample) - delay
+    arrivals = findings["t_known"].astype(np.int64)
+    findings["t_known"] = arrivals * per_sample.numerator // per_sample.denominator
+    for what, places in _TIMES.items():
+        rows = findings["what"] == what
+        for place in places:
+            findings["body"][rows, place] = findings["body"][rows, place] * float(per_sample) - delay
+    rows = findings["what"] == raw.EVENT
+    findings["body"][rows, raw.EVIDENCE_FROM] = np.floor(findings["body"][rows, raw.EVIDENCE_FROM])
+    findings["body"][rows, raw.EVIDENCE_TO] = np.ceil(findings["body"][rows, raw.EVIDENCE_TO])
 
 
 def shift(findings: NDArray[Any], origin: int) -> None:

@@ -20,7 +20,7 @@ class Signal:
     channels : one label a column (time column not counted)
     unit     : UCUM unit of the samples
     what     : "wave" for samples, "findings" for rows of kernels.finding.FINDING
-    delay_s  : constant delay of this wave behind its source, which detectors take off again
+    delay_s  : constant delay of this wave behind its source, which a session takes off the times of findings
     """
 
     name: str

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,11 @@ class Step:
     root: Signal
     upstream: "Step | None"
     port: int
+
+    def signal(self, port: int) -> Signal:
+        """Return what leaves at a port."""
+        wave = self.design.wave
+        return wave if port and wave is not None else self.design.output
 
     @property
     def path(self) -> str:
@@ -54,6 +60,7 @@ class Session:
         self._place = dict(zip(sources, self._places, strict=True))  # each a record: a view of its row
         self._steps = steps
         self._outputs = outputs
+        self._clocks = {name: _clock(end, port) for name, (end, port, _) in outputs.items()}
         self._latency_s = latency_s
         self._memory = [tuple(part.copy() for part in step.design.memory) for step in steps]
         # a structured row reaches its kernel as a record: a view, made once
@@ -164,13 +171,31 @@ class Session:
                 out[name] = chunks[signal.name] if signal.name in chunks else np.empty((0, signal.columns))
             elif end in done:
                 out[name] = done[end][port]
-                origin = int(self._place[end.root.name]["origin"])
-                if origin and out[name].dtype == FINDING:
-                    out[name] = out[name].copy()  # another output may be the same rows
-                    findings.shift(out[name], origin)
+                if out[name].dtype == FINDING:
+                    origin = int(self._place[end.root.name]["origin"])
+                    moved = self._clocks[name]
+                    if moved or origin:
+                        out[name] = out[name].copy()  # another output may be the same rows
+                    if moved:
+                        findings.to_source(out[name], *moved)
+                    if origin:
+                        findings.shift(out[name], origin)
             else:
                 out[name] = findings.empty() if signal.what == "findings" else np.empty((0, signal.columns))
         return out
+
+
+def _clock(step: Step | None, port: int) -> tuple[Fraction, float] | None:
+    """Tell how findings count time: source samples a sample, and the delay in source samples; None: as the source."""
+    while step is not None and step.signal(port).what == "findings":
+        port, step = step.port, step.upstream
+    if step is None or step.root.fs_hz is None:
+        return None
+    about = step.signal(port)
+    assert about.fs_hz is not None  # nothing makes a rate variable
+    if about.fs_hz == step.root.fs_hz and not about.delay_s:
+        return None
+    return step.root.fs_hz / about.fs_hz, about.delay_s * float(step.root.fs_hz)
 
 
 def _compute(design: Design, memory: tuple[Any, ...], x: NDArray[Any]) -> tuple[NDArray[Any], ...]:

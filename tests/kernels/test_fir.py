@@ -5,11 +5,10 @@ from scipy.signal import lfilter, lfilter_zi
 from vitalcore.kernels import fir
 
 
-def run(taps: np.ndarray, x: np.ndarray, heads: np.ndarray | None = None, ring: np.ndarray | None = None) -> np.ndarray:
-    heads = np.full(x.shape[1], -1) if heads is None else heads
-    ring = np.zeros((x.shape[1], 2 * len(taps))) if ring is None else ring
+def run(taps: np.ndarray, x: np.ndarray, middle: tuple[int, int] = (0, 0), rest: float = np.nan) -> np.ndarray:
+    rings = np.full((x.shape[1], 2, 2 * len(taps)), rest)
     out = np.empty_like(x)
-    assert fir.step(taps[::-1].copy(), heads, ring, x, out) == len(x)
+    assert fir.step((np.array(middle), taps[::-1].copy()), np.zeros(1, np.int64), rings, x, out) == len(x)
     return out
 
 
@@ -17,7 +16,7 @@ def run(taps: np.ndarray, x: np.ndarray, heads: np.ndarray | None = None, ring: 
 def test_from_rest_it_is_scipys_lfilter(n_taps: int) -> None:
     rng = np.random.default_rng(n_taps)
     taps, x = rng.normal(size=n_taps), rng.normal(size=(500, 2))
-    y = run(taps, x, heads=np.zeros(2, np.int64))
+    y = run(taps, x, rest=0.0)
     np.testing.assert_allclose(y, lfilter(taps, 1, x, axis=0), atol=1e-12)  # another order of summation
 
 
@@ -28,14 +27,20 @@ def test_begins_in_the_steady_state_of_its_first_sample() -> None:
     np.testing.assert_allclose(run(taps, x[:, None])[:, 0], expected, atol=1e-9)
 
 
-def test_missing_samples_are_nan_and_the_rest_is_as_if_they_had_not_been() -> None:
+@pytest.mark.parametrize(("n_taps", "middle"), [(31, (15, 15)), (30, (14, 15)), (31, (0, 0))])
+def test_a_gap_keeps_its_place_and_its_length(n_taps: int, middle: tuple[int, int]) -> None:
     rng = np.random.default_rng(1)
-    taps, x = rng.normal(size=31), rng.normal(size=(300, 1))
-    x[:3] = x[50:90] = np.nan
-    there = ~np.isnan(x[:, 0])
-    y = run(taps, x)
-    assert np.isnan(y[~there]).all()
-    assert np.array_equal(y[there], run(taps, x[there]))
+    taps, x = rng.normal(size=n_taps), rng.normal(size=(400, 1))
+    holes = x.copy()
+    holes[:3] = holes[100:200] = np.nan
+    y = run(taps, holes, middle)
+    before = 3 + middle[1]  # nothing is said of the time before the stream
+    assert np.flatnonzero(np.isnan(y)).tolist() == [*range(before), *range(100 + middle[0], 200 + middle[1])]
+    assert np.array_equal(y[before + n_taps : 100], run(taps, x)[before + n_taps : 100])
+    assert np.array_equal(y[200 + n_taps :], run(taps, x)[200 + n_taps :])
+    filled = holes.copy()
+    filled[100:200] = holes[99]
+    assert np.array_equal(y[200 + middle[1] :], run(taps, filled[3:], middle)[197 + middle[1] :])
 
 
 def test_a_glitch_is_forgotten_when_it_has_passed_the_taps() -> None:

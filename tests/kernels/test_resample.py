@@ -12,6 +12,8 @@ def run(x: np.ndarray, up: int, down: int, centre: int) -> tuple[np.ndarray, np.
     phases = np.zeros(n_taps * up)
     phases[: len(taps)] = taps
     phases = np.ascontiguousarray(phases.reshape(n_taps, up).T[:, ::-1])
+    phases /= phases.sum(axis=1, keepdims=True)
+    taps = phases[:, ::-1].T.ravel()[: len(taps)]
     rings = np.full((x.shape[1], 2, 2 * n_taps), np.nan)
     out = np.empty((len(x) * up // down + 1, x.shape[1]))
     n = resample.step((np.array([up, down, centre]), phases), np.zeros(2, np.int64), rings, x, out)
@@ -47,6 +49,12 @@ def test_a_gap_keeps_its_length_and_the_rest_goes_on() -> None:
     missing = np.flatnonzero(np.isnan(y[:, 0]))
     assert missing.tolist() == [*range(10), *range(210, 260)]
     assert np.array_equal(y[280:], clean[280:])
+
+
+def test_a_level_stays_exactly_that_level() -> None:
+    for up, down in ((25, 36), (4, 5), (3, 1), (1, 3)):
+        y, _ = run(np.full((500, 1), 32767.1), up, down, 20)
+        assert set(y[~np.isnan(y)]) == {32767.1}
 
 
 def test_a_glitch_is_forgotten_when_it_has_passed_the_taps() -> None:

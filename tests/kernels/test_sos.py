@@ -45,6 +45,17 @@ def test_a_constant_makes_no_transient() -> None:
     assert np.abs(y).max() < 1e-8
 
 
+@pytest.mark.parametrize("level", [0.1, 5.0, 32767.0, -1e6])
+@pytest.mark.parametrize("n_sections", [1, 2, 3, 5])
+def test_what_comes_from_a_dead_sensor_is_dead(level: float, n_sections: int) -> None:
+    x = np.full((20_000, 1), level)
+    x[:500] += np.random.default_rng(0).normal(size=(500, 1))
+    assert np.ptp(run(cascade(n_sections), np.full((1, n_sections, 2), np.nan), x[500:])) == 0
+    lived = run(cascade(n_sections), np.full((1, n_sections, 2), np.nan), x)
+    assert lived[1:500].all()
+    assert np.ptp(lived[-1000:]) == 0
+
+
 def test_missing_samples_are_nan_and_the_rest_is_as_if_they_had_not_been() -> None:
     x = np.random.default_rng(3).normal(size=(600, 2))
     holes = x.copy()

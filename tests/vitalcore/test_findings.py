@@ -1,5 +1,7 @@
 """Findings by name."""
 
+from fractions import Fraction
+
 import numpy as np
 
 from vitalcore import findings
@@ -37,3 +39,13 @@ def test_shifting_moves_all_times_and_nothing_else() -> None:
     assert (beat["onset"], beat["end"], beat["interval_s"]) == (1003, 1004, 0)
     assert (feature["value"], feature["window_s"]) == (8, 9)
     assert (event["t_end"], event["evidence_from"], event["evidence_to"]) == (1016, 1017, 1018)
+
+
+def test_times_come_back_to_the_source_from_another_rate_and_a_delay() -> None:
+    made = rows()
+    findings.to_source(made, Fraction(36, 25), 5.5)
+    assert made["t"].tolist() == [138.5, 282.5, 426.5]
+    assert made["t_known"].tolist() == [158, 288, 446]  # the sample whose arrival made the last one in
+    beat, event = findings.beats(made)[0], findings.events(made)[0]
+    assert (beat["onset"], beat["interval_s"]) == (3 * 1.44 - 5.5, 0)
+    assert (event["evidence_from"], event["evidence_to"]) == (18, 21)  # 18.98 and 20.42, whole samples around them

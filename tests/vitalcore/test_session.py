@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from tests import signals
 from vitalcore.errors import InputError, SnapshotError
-from vitalcore.filters import Bandpass
+from vitalcore.filters import Bandpass, LinearPhase, Resample
 from vitalcore.plan import Plan, source
+from vitalcore.ppg import Pulses
 
 X = np.random.default_rng(2).normal(size=600)
 
@@ -105,3 +107,26 @@ def test_a_gap_of_a_year_costs_no_memory() -> None:
     session = plan().open()
     out = session.gap(ecg=250 * 86400 * 365)["clean"]
     assert len(out) == 30 * 250
+
+
+def test_findings_count_samples_of_the_source_whatever_was_resampled_and_delayed_before() -> None:
+    x = signals.ppg(np.random.default_rng(0), 6000, 125)
+    x[2000:3000] = np.nan
+    raw = source("ppg", 125)
+    plain, moved = raw | Pulses(), raw | Resample(100) | LinearPhase(None, 20, transition_hz=5) | Pulses()
+    out = Plan(plain=plain, moved=moved).run(ppg=x)
+    one, other = (t[((t > 500) & (t < 1900)) | ((t > 3500) & (t < 5500))] for t in (out[k]["t"] for k in out))
+    assert len(one) == len(other) > 20
+    assert np.abs(one - other).max() < 1.5
+    assert (out["moved"]["t_known"] - out["moved"]["t"]).max() <= moved.latency_s * 125
+
+
+def test_a_long_gap_moves_findings_of_a_resampled_wave_by_all_of_its_length() -> None:
+    x = signals.ppg(np.random.default_rng(1), 2000, 125)
+    session = Plan(pulses=source("ppg", 125) | Resample(100) | Pulses()).open()
+    before = session.push(ppg=x)["pulses"]
+    session.gap(ppg=100 * 125)
+    after = session.push(ppg=x)["pulses"]
+    first, second = before[before["t"] > 1000], after[after["t"] > 1000 + 14500]
+    assert len(first) > 3
+    assert np.abs(second["t"][: len(first)] - 14500 - first["t"]).max() < 1
