@@ -42,6 +42,8 @@ STATE = np.dtype(
         ("t_good", "f8"),  # last frame with a face
         ("eyes", blink.STATE, (2,)),
         ("ear", "f8", (2,)),
+        ("alike", "f8"),  # a sum over the last frame, and since when it is the same
+        ("alike_from", "f8"),
         # learning the rest
         ("learnt", "i8"),
         ("n_still", "i8"),
@@ -66,6 +68,7 @@ STATE = np.dtype(
         ("second", "i8"),
         ("seen_ns", "f8"),
         ("n_good", "i8"),
+        ("n_frozen", "i8"),
         ("n_leaning", "i8"),
         ("n_turned", "i8"),
         ("yaw_sum", "f8"),
@@ -79,6 +82,7 @@ STATE = np.dtype(
 
 N_WAVE = 4  # EAR left, EAR right, mouth corner left, mouth corner right
 GAP_NS = 150e6
+FROZEN_NS = 1e9
 SMOOTH_NS = 50e6  # of brow and mouth corner: a smile is slow, jitter is not
 MAX_COORDINATE = 1e7
 
@@ -128,6 +132,24 @@ def _gather(params: Any, row: NDArray[np.float64], now: NDArray[np.float64]) -> 
         for c in range(3):
             if not abs(now[i, c]) < MAX_COORDINATE:
                 return 0
+    return 1
+
+
+@kernel
+def _see(params: Any, state: Any, row: NDArray[np.float64], t: float) -> int:
+    """Measure the eyes; 0 where there are none, or the picture is frozen: a camera's frames are never all alike."""
+    total = 0.0
+    for side in range(2):
+        state["ear"][side] = geometry.eye_aspect_ratio(row, params["eyes"][side])
+        total += state["ear"][side] + row[params["mouth"][side]] + row[params["mouth"][side] + 1]
+    if total != total:
+        return 0
+    if total != state["alike"]:
+        state["alike"] = total
+        state["alike_from"] = t
+    if t - state["alike_from"] > FROZEN_NS:
+        state["n_frozen"] += 1
+        return 0
     return 1
 
 
@@ -203,11 +225,12 @@ def _frame(
     state["t"] = t
     size = params["n_stable"] + rest.N_EXTRA
     good = _gather(params, row, buffer[: 3 * size].reshape((size, 3)))
+    if good:
+        good = _see(params, state, row, t)
     dt = t - state["t_good"]
     fresh = not dt <= GAP_NS
     if good:
         for side in range(2):
-            state["ear"][side] = geometry.eye_aspect_ratio(row, params["eyes"][side])
             wave[side] = state["ear"][side]
     if good and state["learnt"]:
         good = _measure(params, state, buffer, row, 0.0 if fresh else dt)

@@ -25,6 +25,7 @@ def start_second(state: Any) -> None:
     """Forget the second before."""
     state["seen_ns"] = 0.0
     state["n_good"] = 0
+    state["n_frozen"] = 0
     state["n_leaning"] = 0
     state["n_turned"] = 0
     state["yaw_sum"] = 0.0
@@ -135,6 +136,8 @@ def report(
     covered = min(1.0, state["seen_ns"] / 1e9)
     reasons = 0 if covered >= COVERED else codes.MISSING
     quality = covered if covered < COVERED else 1.0
+    if state["n_frozen"] > 0:
+        reasons |= codes.FLAT
     if n_good > 0 and n_good * 1e9 < MIN_RATE_HZ * state["seen_ns"]:
         reasons |= codes.UNDERSAMPLED
         quality *= 0.5

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests import ecg_signals, signals
 from vitalcore import Plan, Session, source
 from vitalcore.ecg import Ecg, HeartRate, RPeaks
+from vitalcore.face import Blinks, Face
 from vitalcore.filters import (
     Bandpass,
     Baseline,
@@ -131,5 +132,9 @@ CASES = [
     ),
     Case("Pulses at 100 Hz", source("ppg", 100) | Pulses(), lambda rng, n: signals.ppg(rng, n, 100)),
     Case("Pulses at 119.05 Hz", source("ppg", CAMERA_HZ) | Pulses(), lambda rng, n: signals.ppg(rng, n, 119.05)),
+    Case(
+        "Blinks of two eyes", source("ear", None, ("left", "right")) | Blinks(), lambda rng, n: signals.ear(rng, n, 60)
+    ),
+    Case("Face of 68 points", source("face", None, 204) | Face("ibug68"), signals.face, n=600, few=300),
     Case("Ppg of 2 at 62.5 Hz", source("ppg", 62.5, 2) | Ppg(), lambda rng, n: signals.ppg(rng, n, 62.5, 2)),
 ]

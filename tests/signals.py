@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from vitalcore.face import frames
+from vitalcore.simulate import simulate_face
+
 Array = NDArray[np.float64]
 
 
@@ -45,3 +48,11 @@ def ear(rng: np.random.Generator, n: int, fs_hz: float) -> Array:
     return np.column_stack(
         [np.rint(t * 1e9), *(0.3 - 0.25 * closed * rng.uniform(0.4, 1) + rng.normal(0, 0.005, n) for _ in range(2))]
     )
+
+
+def face(rng: np.random.Generator, n: int) -> Array:
+    """Frames of 68 points at about 30 Hz, with blinks, smiles and a gap."""
+    made = simulate_face(n / 30, 30, "ibug68", int(rng.integers(1 << 31)))
+    x = frames(made.t_ns, made.points)[:n]
+    x[int(rng.integers(n)) :, 0] += int(rng.integers(1, 3_000_000_000))
+    return x

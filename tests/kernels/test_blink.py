@@ -1,22 +1,28 @@
 """Blinks in eye aspect ratios whose truth is known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from vitalcore.face import Blinks
 from vitalcore.kernels import blink, codes
 from vitalcore.kernels.finding import AMPLITUDE, COMPLETENESS, END, FINDING, INTERVAL_S, LABEL, ONSET, WIDTH_S
 
+Array = NDArray[np.float64]
+
 PARAMS = Blinks().params()[0]
 
 
-def ear(t, apexes, depths, level=0.3):  # type: ignore[no-untyped-def]  # arrays in, array out
-    v = np.full(len(t), level) if np.isscalar(level) else np.array(level)
+def ear(t: Array, apexes: Any, depths: Any, level: Any = 0.3) -> Array:
+    v: Array = np.broadcast_to(level, len(t))
     for a, d in zip(apexes, depths, strict=True):
         v = v - d * np.exp(-0.5 * ((t - a) / np.where(t < a, 0.026, 0.057)) ** 2)
     return v
 
 
-def find(t, *eyes):  # type: ignore[no-untyped-def]  # as above
+def find(t: Any, *eyes: Array) -> NDArray[Any]:
     state = np.zeros(1, blink.EYES)
     state["eyes"] = blink.fresh()[0]
     out = np.zeros(len(t) * len(eyes), FINDING)
@@ -24,7 +30,7 @@ def find(t, *eyes):  # type: ignore[no-untyped-def]  # as above
     return out[: blink.step(PARAMS, state[0], x, out)]
 
 
-def times(fs: float, duration_s: float, seed: int = 0):  # type: ignore[no-untyped-def]  # as above
+def times(fs: float, duration_s: float, seed: int = 0) -> Array:
     n = int(fs * duration_s)
     return (np.arange(n) + np.random.default_rng(seed).uniform(0, 0.2, n)) / fs
 
@@ -58,7 +64,8 @@ def test_measurements_of_a_blink_are_those_of_its_shape() -> None:
 def test_a_blink_is_said_within_its_limits() -> None:
     t = times(30, 60)
     apexes = np.arange(1, 58, 1.1)
-    late = np.diff(find(t, ear(t, apexes, np.full(len(apexes), 0.25))).view()[["t", "t_known"]].tolist()).ravel()
+    said = find(t, ear(t, apexes, np.full(len(apexes), 0.25)))
+    late = said["t_known"] - said["t"]
     assert np.percentile(late, 95) <= 300e6
     assert late.max() <= 600e6
 
@@ -132,7 +139,7 @@ def test_a_sample_whose_time_does_not_increase_is_skipped() -> None:
     v = ear(t, [3.0], [0.25])
     again = np.repeat(np.arange(len(t)), 2)
     assert find(t[again], v[again]).tobytes() == find(t, v).tobytes()
-    assert len(find([-1.0, np.nan, np.inf, 1e300], np.zeros(4))) == 0
+    assert len(find([-1.0, np.nan, np.inf, 1e250], np.zeros(4))) == 0
 
 
 def test_any_cut_gives_the_same() -> None:

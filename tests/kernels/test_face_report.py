@@ -1,17 +1,20 @@
 """What is said of each second."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from tests.kernels.test_face import run, value_of
 from vitalcore.face import frames
 from vitalcore.kernels import codes
 from vitalcore.kernels.face_report import N_FEATURES
 from vitalcore.kernels.finding import FEATURE, LEFT, RIGHT, VALUE, WINDOW_S
-from vitalcore.simulate import simulate_face
-
-from tests.kernels.test_face import run, value_of
+from vitalcore.simulate import SimulatedFace, simulate_face
 
 
-def report(**how):  # type: ignore[no-untyped-def]  # passed on
+def report(**how: Any) -> tuple[SimulatedFace, NDArray[Any]]:
     made = simulate_face(how.pop("duration_s", 20), how.pop("fs_hz", 30), "ibug68", **how)
     return made, run(frames(made.t_ns, made.points))[1]
 

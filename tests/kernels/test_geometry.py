@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+
 from vitalcore.kernels import geometry
+
+Array = NDArray[np.float64]
 
 RNG = np.random.default_rng(4)
 MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
-def fit_of(points: np.ndarray, onto: np.ndarray, n_pairs: int = 0) -> np.ndarray:  # type: ignore[type-arg]  # float64 throughout
+def fit_of(points: Array, onto: Array, n_pairs: int = 0) -> Array:
     fit = np.zeros(geometry.FIT_SIZE)
     assert geometry.similarity(points, onto, len(points), n_pairs, fit) == 1
     return fit
@@ -44,7 +48,7 @@ def test_a_placed_point_lands_where_it_belongs() -> None:
 
 
 @pytest.mark.parametrize("points", [np.zeros((5, 3)), np.outer(np.arange(5.0), [1, 2, 3]), np.full((5, 3), 1e200)])
-def test_points_that_have_no_rotation_are_refused(points: np.ndarray) -> None:  # type: ignore[type-arg]  # float64
+def test_points_that_have_no_rotation_are_refused(points: Array) -> None:
     assert geometry.similarity(points, RNG.normal(size=(5, 3)), 5, 0, np.zeros(geometry.FIT_SIZE)) == 0
 
 

@@ -1,19 +1,22 @@
 """Learning the rest shape."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from tests.kernels.test_face import fresh, run
 from vitalcore.face import Face, frames
 from vitalcore.kernels import rest
 from vitalcore.operator import Signal
 from vitalcore.simulate import EYES_APART, SimulatedFace, simulate_face
 
-from tests.kernels.test_face import run
-
 DESIGN = Face("ibug68").design(Signal("face", None, ("",) * 204))
 
 
-def state_after(made: SimulatedFace):  # type: ignore[no-untyped-def]  # a record and a buffer
-    memory = tuple(part.copy() for part in DESIGN.memory)
+def state_after(made: SimulatedFace) -> tuple[Any, NDArray[np.float64]]:
+    memory = fresh()
     run(frames(made.t_ns, made.points), memory)
     return memory[0][0], memory[1]
 
@@ -40,7 +43,7 @@ def test_a_stream_that_begins_in_a_blink_learns_the_open_eye() -> None:
     made = simulate_face(8, 30, "ibug68", yaw_deg=0, blinks_per_min=18)
     begin = int(np.searchsorted(made.t_ns, made.blink_ns[0][0]))
     x = frames(made.t_ns, made.points)[begin:]
-    memory = tuple(part.copy() for part in DESIGN.memory)
+    memory = fresh()
     run(x, memory)
     assert memory[0]["height"][0] == pytest.approx(np.array([8.4, 8.4]) / EYES_APART, rel=0.05)
 

@@ -1,18 +1,23 @@
 """Face and Blinks as operators, on simulated and real faces."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+
 from vitalcore import findings
 from vitalcore.errors import InputError, ParameterError
 from vitalcore.face import SCHEMAS, Blinks, Face, frames
 from vitalcore.kernels import codes
-from vitalcore.plan import Plan, source
+from vitalcore.plan import Node, Plan, source
 from vitalcore.simulate import simulate_face
 
 
-def plan(schema: str, **how: float) -> Plan:
-    node = source("face", None, 3 * SCHEMAS[schema].n_points) | Face(schema, **how)  # type: ignore[arg-type]  # numbers
+def plan(schema: str, **how: Any) -> Plan:
+    node = source("face", None, 3 * SCHEMAS[schema].n_points) | Face(schema, **how)
     return Plan(found=node, wave=node.wave)
 
 
@@ -63,7 +68,7 @@ def test_frames_pack_points_with_and_without_depth() -> None:
         (lambda: source("ear", None, 2) | Blinks() | Blinks(), "takes a wave"),
     ],
 )
-def test_what_does_not_fit_is_refused(make, words: str) -> None:  # type: ignore[no-untyped-def]  # a table of lambdas
+def test_what_does_not_fit_is_refused(make: Callable[[], Node], words: str) -> None:
     with pytest.raises(ParameterError, match=words):
         make()
 
@@ -88,7 +93,7 @@ def test_a_session_restored_elsewhere_goes_on() -> None:
 
 
 @pytest.mark.parametrize("clip", [1, 2])
-def test_a_turning_head_of_a_real_detector_feigns_little(data, clip: int) -> None:  # type: ignore[no-untyped-def]  # a path
+def test_a_turning_head_of_a_real_detector_feigns_little(data: Path, clip: int) -> None:
     made = np.load(data / "face" / "dynaface" / f"video{clip}-512_mp478.npz")
     x = frames(np.rint(made["t"] * 1e9), made["landmarks"])
     wave = plan("mp478", rest_s=0.5).run(face=x)["wave"]
@@ -96,7 +101,7 @@ def test_a_turning_head_of_a_real_detector_feigns_little(data, clip: int) -> Non
     assert np.nanstd(difference) < 1.0
 
 
-def test_a_real_face_of_68_points_is_followed(data) -> None:  # type: ignore[no-untyped-def]  # a path
+def test_a_real_face_of_68_points_is_followed(data: Path) -> None:
     table = pd.read_csv(data / "face" / "pyfeat" / "OpenFace_Test.csv", skipinitialspace=True)
     points = np.stack([table[[f"{a}_{i}" for i in range(68)]].to_numpy() for a in "XYZ"], axis=2)
     t_ns = np.rint(np.arange(len(table)) * 1e9 / 30).astype(np.int64)
@@ -106,7 +111,7 @@ def test_a_real_face_of_68_points_is_followed(data) -> None:  # type: ignore[no-
     assert np.abs(yaw - np.rad2deg(table["pose_Ry"]).mean()).max() < 3
 
 
-def test_lids_given_as_coefficients_are_counted(data) -> None:  # type: ignore[no-untyped-def]  # a path
+def test_lids_given_as_coefficients_are_counted(data: Path) -> None:
     table = pd.read_csv(data / "face" / "livelinkface_rom" / "alex_rom_3.csv")
     ear = 0.3 * (1 - table[["EyeBlinkLeft", "EyeBlinkRight"]].to_numpy())
     t_ns = np.rint(np.arange(len(table)) * 1e9 / 30)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from vitalcore.errors import ParameterError
 from vitalcore.face import SCHEMAS
 from vitalcore.simulate import EYES_APART, simulate_face
