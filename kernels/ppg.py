@@ -175,9 +175,8 @@ def judge(p: np.void, s: np.void) -> tuple[float, int]:
     height: float = found["height_ref"]
     if height > 0.0:
         noise = math.sqrt(found["noise"]) / height
-        if noise > 0.08:
+        if noise > pulse.NOISY:
             reasons |= codes.NOISE
-            value *= max(1.0 - 2.0 * (noise - 0.08), 0.0)
         if found["n_jumps"] > s["n_jumps"] or s["most"] - s["least"] > 3.0 * height:
             reasons |= codes.MOTION
             value *= 0.7
@@ -189,7 +188,7 @@ def judge(p: np.void, s: np.void) -> tuple[float, int]:
     if stale:
         value = 0.0 if s["last"] == s["last"] or s["n"] >= STALE_S * fs_hz or value == 0.0 else np.nan
     else:
-        if s["quality"] < 0.7:
+        if s["quality"] < 0.7 and s["n_pulses"] >= 3:
             reasons |= codes.NOISE
         value *= s["quality"]
     s["n_missing"] = s["n_clipped"] = 0

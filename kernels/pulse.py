@@ -22,6 +22,8 @@ HUGE = 4.0  # times the median rise: an artefact unless a second one follows
 SHORTEST_S = 0.15  # 400 /min
 DEADLINE_S = 0.33  # a pulse is said so long after its peak even if it has not yet fallen to half its height
 RAISE_S = 0.25  # so long a higher top replaces the last one
+ALIKE = 0.6  # correlation with the template below which a shape teaches nothing
+NOISY = 0.08  # standard deviation of the noise above the band, in pulse heights
 HYSTERESIS = 0.1  # of the pulse's amplitude: smaller reversals are noise
 
 PARAMS = np.dtype(
@@ -36,6 +38,7 @@ PARAMS = np.dtype(
         ("g1", "f8"),
         ("g2", "f8"),
         ("noise_gain", "f8"),  # largest rise that noise of unit variance makes in the low-passed copy
+        ("noise_rate", "f8"),  # share of a sample in the mean square of the noise
         ("overdue", "f8"),  # factor a sample by which the bar sinks when a pulse is overdue
         ("n_ring", "i8"),
         ("n_lag", "i8"),
@@ -145,12 +148,13 @@ def bar(p: np.void, s: np.void, at: int) -> float:
     if s["interval_ref"] == 0.0:
         return (0.5 if since_s > 0.3 else 0.8) * s["bar"]
     u = (at - s["since"]) / s["interval_ref"]
+    weak = max(min(s["p_rise"] / s["rise_ref"], 1.0), 0.4)  # so is the dicrotic wave of a weak pulse
     if u < 0.25:
-        return 0.85
+        return 0.85 * weak
     if u < 0.45:
-        return 0.85 - (u - 0.25) * 2.0
+        return (0.85 - (u - 0.25) * 2.0) * weak
     if u < 0.6:
-        return 0.45
+        return 0.45 * weak
     if u < 1.0:
         return 0.45 - (u - 0.6) * (0.23 / 0.4)
     return 0.22 * s["bar"]
@@ -162,8 +166,8 @@ def accept(p: np.void, s: np.void) -> bool:
     rise: float = s["rise"]
     if rise <= p["noise_gain"] * math.sqrt(s["noise"]):
         return False
-    if s["n_rises"] == 0 and s["low_at"] == s["start"]:
-        return False  # the recording begins on this rise: nobody knows how much of it is seen
+    if s["low_at"] == s["start"] and s["top_at"] - s["start"] < p["n_lag"]:
+        return False  # it begins on this rise, of which hardly anything is seen
     since_s = (s["top_at"] - s["since"]) / p["fs_hz"]
     if s["last"] == s["last"] and since_s < SHORTEST_S:
         return False
@@ -174,6 +178,24 @@ def accept(p: np.void, s: np.void) -> bool:
             return False
         s["n_rises"] = 0  # everything has become larger
     return rise > bar(p, s, s["top_at"]) * s["rise_ref"]
+
+
+@kernel
+def expect(s: np.void, rise: float, height: float) -> None:
+    """Learn from one pulse how large the next ones are."""
+    if s["bar"] < 0.7:  # nothing came for long: what comes now is another signal
+        s["n_rises"] = 0
+    k = s["n_rises"] % N_RISES
+    s["rises"][k] = min(rise, 3.0 * s["rise_ref"]) if s["n_rises"] >= 3 else rise
+    s["heights"][k] = height
+    s["n_rises"] += 1
+    held = min(s["n_rises"], N_RISES)
+    s["rise_ref"] = median(s["rises"], held)
+    if held < 5:  # the first may be a dicrotic wave
+        s["rise_ref"] = s["rises"][0]
+        for j in range(1, held):
+            s["rise_ref"] = max(s["rise_ref"], s["rises"][j])
+    s["height_ref"] = median(s["heights"], held)
 
 
 @kernel
@@ -197,10 +219,10 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
     up = pulse_shape.crossing(low, half, max(low_at, first), top_at)
     down = now - 1 + (half - low[(now - 1) % n_ring]) / (s["y"] - low[(now - 1) % n_ring]) if s["y"] < half else np.nan
     height: float = s["p_top"] - s["p_low"]
-    same = pulse_shape.likeness(low, t + p["delay"], fs_hz, first, now, s["template"], s["n_template"])
+    same = pulse_shape.likeness(low, t + p["delay"], fs_hz, first, now, s["template"], s["n_template"], ALIKE)
     s["t"] = start + t
-    s["onset"] = start + onset if first < onset < t else np.nan
-    s["amplitude"] = value - floor
+    s["onset"] = start + onset if low_at > 0 and first < onset < t else np.nan
+    s["amplitude"] = value - floor if low_at > 0 else np.nan  # of a first pulse only a part may be seen
     s["width_s"] = (down - up) / fs_hz
     s["interval_s"] = (s["t"] - s["last"]) / fs_hz
 
@@ -218,23 +240,16 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
         if ratio < 0.4:
             quality *= ratio / 0.4
             s["reasons"] |= codes.MOTION
+    noise = math.sqrt(s["noise"]) / height
+    if noise > NOISY:
+        quality *= max(1.0 - 2.0 * (noise - NOISY), 0.0)
+        s["reasons"] |= codes.NOISE
     s["quality"] = quality
-    s["n_unlike"] = s["n_unlike"] + 1 if known and same < 0.6 else 0
+    s["n_unlike"] = s["n_unlike"] + 1 if known and same < ALIKE else 0
     s["n_template"] = 0 if s["n_unlike"] >= 6 else min(s["n_template"] + 1, 10)
 
-    # what the next pulses are expected to look like
-    k = s["n_rises"] % N_RISES
-    rise: float = s["p_rise"]
-    s["rises"][k] = min(rise, 3.0 * s["rise_ref"]) if s["n_rises"] >= 3 else rise
-    s["heights"][k] = height
-    s["n_rises"] += 1
-    held = min(s["n_rises"], N_RISES)
-    s["rise_ref"] = median(s["rises"], held)
-    if held < 5:  # the first may be a dicrotic wave
-        s["rise_ref"] = s["rises"][0]
-        for j in range(1, held):
-            s["rise_ref"] = max(s["rise_ref"], s["rises"][j])
-    s["height_ref"] = median(s["heights"], held)
+    if not known or same >= ALIKE or s["n_unlike"] > 3:  # noise teaches nothing
+        expect(s, s["p_rise"], height)
     s["jump"] = JUMP * s["height_ref"] if s["n_rises"] >= 3 else 0.0
     s["hysteresis"] = HYSTERESIS * s["height_ref"]
     if s["interval_s"] == s["interval_s"] and s["interval_s"] < 3.0:
@@ -317,7 +332,7 @@ def tick(p: np.void, s: np.void, buffer: NDArray[np.float64], x: float) -> bool:
     h = h0 * v + s["hz1"]
     s["hz1"] = -2.0 * h0 * v - p["g1"] * h + s["hz2"]
     s["hz2"] = h0 * v - p["g2"] * h
-    s["noise"] += (h * h - s["noise"]) / p["fs_hz"]
+    s["noise"] += (h * h - s["noise"]) * p["noise_rate"]
     n_ring: int = p["n_ring"]
     slot: int = s["slot"]
     n: int = s["n"]

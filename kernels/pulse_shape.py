@@ -132,14 +132,22 @@ def crossing(ring: NDArray[np.float64], level: float, start: int, stop: int) -> 
 
 @kernel
 def likeness(
-    low: NDArray[np.float64], t: float, fs_hz: float, first: int, last: int, template: NDArray[np.float64], taken: int
+    low: NDArray[np.float64],
+    t: float,
+    fs_hz: float,
+    first: int,
+    last: int,
+    template: NDArray[np.float64],
+    taken: int,
+    alike: float,
 ) -> float:
     """Correlate a pulse with the template; the pulse is then mixed into it.
 
     low      : ring of low-passed samples
     t        : place of the peak in that ring
     template : mean of the pulses so far, each without its mean and of unit length, [N_TAPS]
-    taken    : pulses in it; 0 begins a new one. A pulse unlike the others (below 0.6) is not mixed in once there are 3
+    taken    : pulses in it; 0 begins a new one
+    alike    : least correlation with which a pulse is mixed in once there are 3
 
     Gives -1 to 1; NaN for the first pulse and for a pulse without any shape.
     """
@@ -157,7 +165,7 @@ def likeness(
         return np.nan
     length = math.sqrt(length)
     same = dot / (length * math.sqrt(norm)) if taken > 0 and norm > 0.0 else np.nan
-    if taken < 3 or same >= 0.6:
+    if taken < 3 or same >= alike:
         weight = 1.0 / min(taken + 1, 10)
         for k in range(N_TAPS):
             v = (at(low, t + (k * TAP_S - BEFORE_S) * fs_hz, first, last) - mean) / length

@@ -132,6 +132,7 @@ def _pulse_params(fs_hz: float, inverted: bool) -> np.void:
     made["b0"], made["a1"], made["a2"] = b[0], a[1], a[2]
     k = np.arange(3)
     made["delay"] = (k * b).sum() / b.sum() - (k * a).sum() / a.sum()  # group delay at 0 Hz
+    made["noise_rate"] = 4.0 / fs_hz  # forgets a storm quickly
     made["overdue"] = np.exp(-1.0 / (1.5 * fs_hz))
     made["n_ring"] = np.ceil(2.0 * fs_hz)
     made["n_lag"] = max(1, round(0.12 * fs_hz))
