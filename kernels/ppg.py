@@ -172,7 +172,7 @@ def judge(p: np.void, s: np.void) -> tuple[float, int]:
     if clipped > 0.02:
         reasons |= codes.SATURATED
         value *= 1.0 - clipped
-    height: float = found["height_ref"]
+    height: float = found["rhythm"]["height"]
     if height > 0.0:
         noise = math.sqrt(found["noise"]) / height
         if noise > pulse.NOISY:
@@ -182,7 +182,7 @@ def judge(p: np.void, s: np.void) -> tuple[float, int]:
             value *= 0.7
     s["n_jumps"] = found["n_jumps"]
     age_s = (s["n"] - s["last"]) / fs_hz
-    stale = not age_s <= max(STALE_S, 3.0 * found["interval_ref"] / fs_hz)
+    stale = not age_s <= max(STALE_S, 3.0 * found["rhythm"]["interval"] / fs_hz)
     if s["n_pulses"] < 3 or stale:
         reasons |= codes.TOO_FEW_BEATS
     if stale:

@@ -11,15 +11,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import codes, finding, pulse_shape
+from vitalcore.kernels import codes, finding, pulse_rhythm, pulse_shape
 from vitalcore.kernels.kernel import kernel
 
-N_RISES = 7
-N_INTERVALS = 7
 LIMIT = 1e12  # a sample beyond is no measurement: it counts as missing
 JUMP = 4.0  # pulse amplitudes; a step from one sample to the next larger than this is no pulse
-HUGE = 4.0  # times the median rise: an artefact unless a second one follows
-SHORTEST_S = 0.15  # 400 /min
 DEADLINE_S = 0.33  # a pulse is said so long after its peak even if it has not yet fallen to half its height
 RAISE_S = 0.25  # so long a higher top replaces the last one
 ALIKE = 0.6  # correlation with the template below which a shape teaches nothing
@@ -49,7 +45,7 @@ PARAMS = np.dtype(
     align=True,
 )
 
-# Zeros, but for `start` and `last`: see `clear`.
+# Zeros, but for `start`, which is -1.
 STATE = np.dtype(
     [
         ("n", "i8"),  # samples seen
@@ -82,22 +78,11 @@ STATE = np.dtype(
         ("p_rise", "f8"),
         ("p_steep", "f8"),
         ("p_steep_at", "i8"),
-        ("since", "i8"),  # the bar's clock: place of the last pulse, or of the beginning
-        ("bar", "f8"),  # 1, less when a pulse is overdue
         ("hysteresis", "f8"),
-        ("rises", "f8", (N_RISES,)),
-        ("heights", "f8", (N_RISES,)),
-        ("n_rises", "i8"),
-        ("rise_ref", "f8"),
-        ("height_ref", "f8"),
-        ("huge", "f8"),  # the last rise too large to believe
-        ("intervals", "f8", (N_INTERVALS,)),
-        ("n_intervals", "i8"),
-        ("interval_ref", "f8"),  # in samples; 0: not known
+        ("rhythm", pulse_rhythm.RHYTHM),
         ("template", "f8", (pulse_shape.N_TAPS,)),
         ("n_template", "i8"),
         ("n_unlike", "i8"),  # pulses in a row unlike the template
-        ("last", "f8"),  # peak of the last pulse; NaN: none since the last gap
         ("t", "f8"),  # the pulse just said
         ("onset", "f8"),
         ("amplitude", "f8"),
@@ -111,20 +96,6 @@ STATE = np.dtype(
 
 
 @kernel
-def median(values: NDArray[np.float64], n: int) -> float:
-    """Give the median of the first n values (the lower one of the middle two); n is small."""
-    for k in range(n):
-        below, same = 0, 0
-        for j in range(n):
-            below += values[j] < values[k]
-            same += values[j] == values[k]
-        if below <= (n - 1) // 2 < below + same:
-            found: float = values[k]
-            return found
-    return np.nan
-
-
-@kernel
 def restart(s: np.void, v: float) -> None:
     """Begin anew with a sample: filters at rest on it, no trough, no pulse before; what pulses look like is kept."""
     s["start"] = s["n"]
@@ -134,30 +105,10 @@ def restart(s: np.void, v: float) -> None:
     s["z1"] = s["z2"] = s["y"] = s["hz1"] = s["hz2"] = 0.0
     s["rising"] = 0
     s["low"] = s["top"] = s["rise"] = s["steep"] = 0.0
-    s["low_at"] = s["top_at"] = s["steep_at"] = s["since"] = s["n"]
+    s["low_at"] = s["top_at"] = s["steep_at"] = s["n"]
     s["pending"] = 0
-    s["last"] = np.nan
-    s["bar"] = 1.0
-    s["hysteresis"] = HYSTERESIS * s["height_ref"]
-
-
-@kernel
-def bar(p: np.void, s: np.void, at: int) -> float:
-    """Give how large a rise that tops at a sample must be, relative to the median rise."""
-    since_s = (at - s["since"]) / p["fs_hz"]
-    if s["interval_ref"] == 0.0:
-        return (0.5 if since_s > 0.3 else 0.8) * s["bar"]
-    u = (at - s["since"]) / s["interval_ref"]
-    weak = max(min(s["p_rise"] / s["rise_ref"], 1.0), 0.4)  # so is the dicrotic wave of a weak pulse
-    if u < 0.25:
-        return 0.85 * weak
-    if u < 0.45:
-        return (0.85 - (u - 0.25) * 2.0) * weak
-    if u < 0.6:
-        return 0.45 * weak
-    if u < 1.0:
-        return 0.45 - (u - 0.6) * (0.23 / 0.4)
-    return 0.22 * s["bar"]
+    pulse_rhythm.restart(s["rhythm"], s["n"])
+    s["hysteresis"] = HYSTERESIS * s["rhythm"]["height"]
 
 
 @kernel
@@ -168,39 +119,13 @@ def accept(p: np.void, s: np.void) -> bool:
         return False
     if s["low_at"] == s["start"] and s["top_at"] - s["start"] < p["n_lag"]:
         return False  # it begins on this rise, of which hardly anything is seen
-    since_s = (s["top_at"] - s["since"]) / p["fs_hz"]
-    if s["last"] == s["last"] and since_s < SHORTEST_S:
-        return False
-    if s["n_rises"] >= 3 and rise > HUGE * s["rise_ref"] and s["bar"] > 0.5:
-        again = 0.5 * s["huge"] < rise < 2.0 * s["huge"]
-        s["huge"] = rise
-        if not again:
-            return False
-        s["n_rises"] = 0  # everything has become larger
-    return rise > bar(p, s, s["top_at"]) * s["rise_ref"]
-
-
-@kernel
-def expect(s: np.void, rise: float, height: float) -> None:
-    """Learn from one pulse how large the next ones are."""
-    if s["bar"] < 0.7:  # nothing came for long: what comes now is another signal
-        s["n_rises"] = 0
-    k = s["n_rises"] % N_RISES
-    s["rises"][k] = min(rise, 3.0 * s["rise_ref"]) if s["n_rises"] >= 3 else rise
-    s["heights"][k] = height
-    s["n_rises"] += 1
-    held = min(s["n_rises"], N_RISES)
-    s["rise_ref"] = median(s["rises"], held)
-    if held < 5:  # the first may be a dicrotic wave
-        s["rise_ref"] = s["rises"][0]
-        for j in range(1, held):
-            s["rise_ref"] = max(s["rise_ref"], s["rises"][j])
-    s["height_ref"] = median(s["heights"], held)
+    return pulse_rhythm.accept(s["rhythm"], p["fs_hz"], s["top_at"], rise)
 
 
 @kernel
 def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
     """Measure the waiting pulse, put it into the state and learn from it."""
+    r = s["rhythm"]
     n_ring: int = p["n_ring"]
     fs_hz: float = p["fs_hz"]
     raw, low = buffer[:n_ring], buffer[n_ring : 2 * n_ring]
@@ -224,7 +149,7 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
     s["onset"] = start + onset if low_at > 0 and first < onset < t else np.nan
     s["amplitude"] = value - floor if low_at > 0 else np.nan  # of a first pulse only a part may be seen
     s["width_s"] = (down - up) / fs_hz
-    s["interval_s"] = (s["t"] - s["last"]) / fs_hz
+    s["interval_s"] = (s["t"] - r["last"]) / fs_hz
 
     # quality
     s["reasons"] = 0
@@ -234,8 +159,8 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
         s["reasons"] |= codes.TOO_FEW_BEATS
     elif quality < 0.8:
         s["reasons"] |= codes.NOISE
-    if s["n_rises"] >= 3:
-        ratio = height / s["height_ref"]
+    if r["n_rises"] >= 3:
+        ratio = height / r["height"]
         ratio = 1.0 / ratio if ratio > 1.0 else ratio
         if ratio < 0.4:
             quality *= ratio / 0.4
@@ -248,18 +173,10 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
     s["n_unlike"] = s["n_unlike"] + 1 if known and same < ALIKE else 0
     s["n_template"] = 0 if s["n_unlike"] >= 6 else min(s["n_template"] + 1, 10)
 
-    if not known or same >= ALIKE or s["n_unlike"] > 3:  # noise teaches nothing
-        expect(s, s["p_rise"], height)
-    s["jump"] = JUMP * s["height_ref"] if s["n_rises"] >= 3 else 0.0
-    s["hysteresis"] = HYSTERESIS * s["height_ref"]
-    if s["interval_s"] == s["interval_s"] and s["interval_s"] < 3.0:
-        s["intervals"][s["n_intervals"] % N_INTERVALS] = s["t"] - s["last"]
-        s["n_intervals"] += 1
-        if s["n_intervals"] >= 3:
-            s["interval_ref"] = median(s["intervals"], min(s["n_intervals"], N_INTERVALS))
-    s["last"] = s["t"]
-    s["since"] = s["p_top_at"]
-    s["bar"] = 1.0
+    alike = not known or same >= ALIKE or s["n_unlike"] > 3  # noise teaches nothing
+    pulse_rhythm.take(r, fs_hz, s["p_top_at"], s["t"], s["p_rise"], height, alike)
+    s["jump"] = JUMP * r["height"] if r["n_rises"] >= 3 else 0.0
+    s["hysteresis"] = HYSTERESIS * r["height"]
     s["pending"] = 0
 
 
@@ -284,9 +201,9 @@ def top_out(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> bool:
 def accept_after_pending(p: np.void, s: np.void) -> bool:
     """Decide if a rise that topped while a pulse waits is the next one; a far larger one at once replaces it."""
     apart_s = (s["top_at"] - s["p_top_at"]) / p["fs_hz"]
-    if apart_s >= SHORTEST_S and s["rise"] > 0.5 * s["p_rise"]:
+    if apart_s >= pulse_rhythm.SHORTEST_S and s["rise"] > 0.5 * s["p_rise"]:
         return True
-    if apart_s < SHORTEST_S and s["rise"] > 1.5 * s["p_rise"]:
+    if apart_s < pulse_rhythm.SHORTEST_S and s["rise"] > 1.5 * s["p_rise"]:
         s["pending"] = 0
     return False
 
@@ -345,8 +262,9 @@ def tick(p: np.void, s: np.void, buffer: NDArray[np.float64], x: float) -> bool:
     s["slot"] = slot + 1 if slot + 1 < n_ring else 0
 
     # trough and top
-    if n - s["since"] > 2.0 * (s["interval_ref"] if s["interval_ref"] > 0.0 else p["fs_hz"]):
-        s["bar"] *= p["overdue"]
+    r = s["rhythm"]
+    if n - r["at"] > 2.0 * (r["interval"] if r["interval"] > 0.0 else p["fs_hz"]):
+        r["slack"] *= p["overdue"]
         s["hysteresis"] *= p["overdue"]
     if s["pending"] != 0 and y > s["p_top"] and n - s["p_top_at"] < RAISE_S * p["fs_hz"]:
         s["pending"] = 0  # it still rises

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, lfilter
 
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import ppg, pulse
+from vitalcore.kernels import ppg, pulse, pulse_rhythm
 from vitalcore.operator import Design, Signal, regular_hz
 
 LOWEST_HZ, HIGHEST_HZ = 25.0, 1000.0
@@ -44,7 +44,7 @@ class Pulses:
         _column(self.channel, signal)
         params = _pulse_params(fs_hz, self.inverted)
         state = np.zeros(1, pulse.STATE)
-        _fresh(state)
+        state["start"] = -1
         memory = (state, np.zeros(2 * int(params["n_ring"])))
         output = replace(signal, what="findings")
         return Design(pulse.step, params, memory, output, LATENCY_S, capacity=lambda n: _most_pulses(n, fs_hz))
@@ -80,7 +80,7 @@ class Ppg:
         params["channel"] = _column(self.channel, signal)
         params["num"], params["den"] = signal.fs_hz.numerator, signal.fs_hz.denominator
         state = np.zeros(1, ppg.STATE)
-        _fresh(state["pulse"])
+        state["pulse"]["start"] = -1
         state["next_at"] = -(-signal.fs_hz.numerator // signal.fs_hz.denominator)
         state["last"] = state["value"] = np.nan
         state["high"] = state["high_before"] = state["most"] = -np.inf
@@ -110,13 +110,7 @@ def _column(channel: str | None, signal: Signal) -> int:
 
 
 def _most_pulses(n: int, fs_hz: float) -> int:
-    return int(n / (pulse.SHORTEST_S * fs_hz)) + 2
-
-
-def _fresh(state: NDArray[Any]) -> None:
-    state["start"] = -1
-    state["last"] = np.nan
-    state["bar"] = 1.0
+    return int(n / (pulse_rhythm.SHORTEST_S * fs_hz)) + 2
 
 
 def _pulse_params(fs_hz: float, inverted: bool) -> np.void:

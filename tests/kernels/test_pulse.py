@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.pulsatile import Truth, ppg
-from vitalcore.kernels import pulse
 from vitalcore.kernels.finding import AMPLITUDE, FINDING, INTERVAL_S, ONSET, WIDTH_S
 from vitalcore.operator import Design, Signal
 from vitalcore.ppg import LATENCY_S, Pulses
@@ -174,13 +173,6 @@ def test_width_is_measured_at_half_height() -> None:
     x = truth.x[:500]
     above = (x > x.min() + truth.height / 2).sum() / 500
     assert np.allclose(found["body"][:, WIDTH_S], above, atol=0.02)
-
-
-def test_median_is_the_lower_middle_value() -> None:
-    rng = np.random.default_rng(0)
-    for n in range(1, 8):
-        values = rng.integers(0, 4, n).astype(float)
-        assert pulse.median(values, n) == np.sort(values)[(n - 1) // 2]
 
 
 def test_noise_alone_is_never_taken_for_good_pulses() -> None:
