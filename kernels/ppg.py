@@ -112,7 +112,7 @@ def take_pulse(p: np.void, s: np.void, channels: NDArray[np.float64]) -> None:
     quality: float = found["quality"]
     s["last"] = found["t"]
     s["n_pulses"] += 1
-    s["quality"] += (quality - s["quality"]) / min(s["n_pulses"], 4)
+    s["quality"] += (quality - s["quality"]) / min(s["n_pulses"], 3)
     if found["interval_s"] != found["interval_s"]:
         rate.clear(s["rate"])
     elif quality >= UNUSABLE:
@@ -188,7 +188,7 @@ def judge(p: np.void, s: np.void) -> tuple[float, int]:
     if stale:
         value = 0.0 if s["last"] == s["last"] or s["n"] >= STALE_S * fs_hz or value == 0.0 else np.nan
     else:
-        if s["quality"] < 0.7 and s["n_pulses"] >= 3:
+        if s["quality"] < 0.5 and s["n_pulses"] >= 3:
             reasons |= codes.NOISE
         value *= s["quality"]
     s["n_missing"] = s["n_clipped"] = 0
@@ -240,8 +240,9 @@ def tell(p: np.void, s: np.void, channels: NDArray[np.float64], out: NDArray[np.
     usable = value >= UNUSABLE
     known = value if value == value else 0.0
     age_s = (n - s["last"]) / fs_hz
-    averaged = rate.averaged(s["rate"], age_s) if usable else np.nan
-    instant = rate.instant(s["rate"], age_s) if usable else np.nan
+    counted = usable and s["rate"]["n"] >= 2
+    averaged = rate.averaged(s["rate"], age_s) if counted else np.nan
+    instant = rate.instant(s["rate"], age_s) if counted else np.nan
     absent = reasons if averaged == averaged else reasons | codes.TOO_FEW_BEATS
     feature(out[0], codes.PULSE_RATE, channel, n, averaged, known, absent)
     feature(out[1], codes.PULSE_RATE_INSTANT, channel, n, instant, known, absent)

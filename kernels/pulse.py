@@ -83,6 +83,8 @@ STATE = np.dtype(
         ("template", "f8", (pulse_shape.N_TAPS,)),
         ("n_template", "i8"),
         ("n_unlike", "i8"),  # pulses in a row unlike the template
+        ("floor", "f8"),  # level of the last pulse's trough and peak, less the base; NaN: none since the last gap
+        ("value", "f8"),
         ("t", "f8"),  # the pulse just said
         ("onset", "f8"),
         ("amplitude", "f8"),
@@ -107,6 +109,7 @@ def restart(s: np.void, v: float) -> None:
     s["low"] = s["top"] = s["rise"] = s["steep"] = 0.0
     s["low_at"] = s["top_at"] = s["steep_at"] = s["n"]
     s["pending"] = 0
+    s["floor"] = s["value"] = np.nan
     pulse_rhythm.restart(s["rhythm"], s["n"])
     s["hysteresis"] = HYSTERESIS * s["rhythm"]["height"]
 
@@ -120,6 +123,40 @@ def accept(p: np.void, s: np.void) -> bool:
     if s["low_at"] == s["start"] and s["top_at"] - s["start"] < p["n_lag"]:
         return False  # it begins on this rise, of which hardly anything is seen
     return pulse_rhythm.accept(s["rhythm"], p["fs_hz"], s["top_at"], rise)
+
+
+@kernel
+def judge(s: np.void, same: float, height: float, floor: float, value: float, known: bool) -> None:
+    """Give the pulse just measured a quality, and the reasons.
+
+    same         : correlation with the template
+    height       : in the low-passed copy
+    floor, value : of its trough and peak; both change slowly but for movement
+    known        : there is a template and an expected height
+
+    The rhythm has no say: an irregular pulse is no bad signal.
+    """
+    expected: float = s["rhythm"]["height"]
+    s["reasons"] = 0
+    quality = 0.5
+    if known and same == same:
+        shape = math.exp((same - 1.0) / 0.06)
+        size = min(height / expected, expected / height)
+        level = (abs(floor - s["floor"]) + abs(value - s["value"])) / expected
+        steady = math.exp(-0.5 * level) if level == level else 1.0
+        quality = shape * size * steady
+        if shape < 0.5:
+            s["reasons"] |= codes.NOISE
+        if size * steady < 0.5:
+            s["reasons"] |= codes.MOTION
+    else:
+        s["reasons"] |= codes.TOO_FEW_BEATS
+    noise = math.sqrt(s["noise"]) / height
+    if noise > NOISY:
+        quality *= max(1.0 - 2.0 * (noise - NOISY), 0.0)
+        s["reasons"] |= codes.NOISE
+    s["quality"] = quality
+    s["floor"], s["value"] = floor, value
 
 
 @kernel
@@ -144,6 +181,9 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
     up = pulse_shape.crossing(low, half, max(low_at, first), top_at)
     down = now - 1 + (half - low[(now - 1) % n_ring]) / (s["y"] - low[(now - 1) % n_ring]) if s["y"] < half else np.nan
     height: float = s["p_top"] - s["p_low"]
+    if r["slack"] < pulse_rhythm.ANOTHER:
+        s["n_template"] = 0
+    known = s["n_template"] >= 3
     same = pulse_shape.likeness(low, t + p["delay"], fs_hz, first, now, s["template"], s["n_template"], ALIKE)
     s["t"] = start + t
     s["onset"] = start + onset if low_at > 0 and first < onset < t else np.nan
@@ -151,29 +191,11 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
     s["width_s"] = (down - up) / fs_hz
     s["interval_s"] = (s["t"] - r["last"]) / fs_hz
 
-    # quality
-    s["reasons"] = 0
-    known = s["n_template"] >= 3 and same == same
-    quality = min(max((same - 0.4) / 0.5, 0.0), 1.0) if known else 0.5
-    if not known:
-        s["reasons"] |= codes.TOO_FEW_BEATS
-    elif quality < 0.8:
-        s["reasons"] |= codes.NOISE
-    if r["n_rises"] >= 3:
-        ratio = height / r["height"]
-        ratio = 1.0 / ratio if ratio > 1.0 else ratio
-        if ratio < 0.4:
-            quality *= ratio / 0.4
-            s["reasons"] |= codes.MOTION
-    noise = math.sqrt(s["noise"]) / height
-    if noise > NOISY:
-        quality *= max(1.0 - 2.0 * (noise - NOISY), 0.0)
-        s["reasons"] |= codes.NOISE
-    s["quality"] = quality
+    judge(s, same, height, floor, value, known)
     s["n_unlike"] = s["n_unlike"] + 1 if known and same < ALIKE else 0
     s["n_template"] = 0 if s["n_unlike"] >= 6 else min(s["n_template"] + 1, 10)
 
-    alike = not known or same >= ALIKE or s["n_unlike"] > 3  # noise teaches nothing
+    alike = not known or not same < ALIKE or s["n_unlike"] > 3  # noise teaches nothing
     pulse_rhythm.take(r, fs_hz, s["p_top_at"], s["t"], s["p_rise"], height, alike)
     s["jump"] = JUMP * r["height"] if r["n_rises"] >= 3 else 0.0
     s["hysteresis"] = HYSTERESIS * r["height"]

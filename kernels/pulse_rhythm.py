@@ -14,6 +14,7 @@ N = 7  # pulses remembered
 SHORTEST_S = 0.15  # 400 /min
 LONGEST_S = 4.5  # 13 /min
 HUGE = 4.0  # times the expected rise: an artefact unless a second one follows
+ANOTHER = 0.7  # slack below which nothing has come for so long that what comes now is another signal
 EARLY = 0.6  # of an interval
 WEAK = 0.8  # of the expected rise
 
@@ -106,7 +107,7 @@ def accept(r: np.void, fs_hz: float, at: int, rise: float) -> bool:
 @kernel
 def learn_size(r: np.void, rise: float, height: float) -> None:
     """Learn from one pulse how large the next ones are."""
-    if r["slack"] < 0.7:  # nothing came for long: what comes now is another signal
+    if r["slack"] < ANOTHER:
         r["n_rises"] = 0
     k = r["n_rises"] % N
     r["rises"][k] = min(rise, 3.0 * r["rise"]) if r["n_rises"] >= 3 else rise
