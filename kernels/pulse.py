@@ -20,6 +20,7 @@ DEADLINE_S = 0.33  # a pulse is said so long after its peak even if it has not y
 RAISE_S = 0.25  # so long a higher top replaces the last one
 ALIKE = 0.6  # correlation with the template below which a shape teaches nothing
 NOISY = 0.08  # standard deviation of the noise above the band, in pulse heights
+STORM = 0.3
 HYSTERESIS = 0.1  # of the pulse's amplitude: smaller reversals are noise
 
 PARAMS = np.dtype(
@@ -181,10 +182,11 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
     up = pulse_shape.crossing(low, half, max(low_at, first), top_at)
     down = now - 1 + (half - low[(now - 1) % n_ring]) / (s["y"] - low[(now - 1) % n_ring]) if s["y"] < half else np.nan
     height: float = s["p_top"] - s["p_low"]
-    if r["slack"] < pulse_rhythm.ANOTHER:
+    storm = r["n_rises"] >= 3 and math.sqrt(s["noise"]) > STORM * height  # teaches nothing
+    if r["slack"] < pulse_rhythm.ANOTHER and not storm:
         s["n_template"] = 0
     known = s["n_template"] >= 3
-    same = pulse_shape.likeness(low, t + p["delay"], fs_hz, first, now, s["template"], s["n_template"], ALIKE)
+    same = pulse_shape.likeness(low, t + p["delay"], fs_hz, first, now, s["template"], s["n_template"], ALIKE, storm)
     s["t"] = start + t
     s["onset"] = start + onset if low_at > 0 and first < onset < t else np.nan
     s["amplitude"] = value - floor if low_at > 0 else np.nan  # of a first pulse only a part may be seen
@@ -192,10 +194,10 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
     s["interval_s"] = (s["t"] - r["last"]) / fs_hz
 
     judge(s, same, height, floor, value, known)
-    s["n_unlike"] = s["n_unlike"] + 1 if known and same < ALIKE else 0
-    s["n_template"] = 0 if s["n_unlike"] >= 6 else min(s["n_template"] + 1, 10)
-
-    alike = not known or not same < ALIKE or s["n_unlike"] > 3  # noise teaches nothing
+    if not storm:
+        s["n_unlike"] = s["n_unlike"] + 1 if known and same < ALIKE else 0
+        s["n_template"] = 0 if s["n_unlike"] >= 6 else min(s["n_template"] + 1, 10)
+    alike = not storm and (not known or not same < ALIKE or s["n_unlike"] > 3)
     pulse_rhythm.take(r, fs_hz, s["p_top_at"], s["t"], s["p_rise"], height, alike)
     s["jump"] = JUMP * r["height"] if r["n_rises"] >= 3 else 0.0
     s["hysteresis"] = HYSTERESIS * r["height"]

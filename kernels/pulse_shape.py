@@ -140,14 +140,16 @@ def likeness(
     template: NDArray[np.float64],
     taken: int,
     alike: float,
+    storm: bool,
 ) -> float:
-    """Correlate a pulse with the template; the pulse is then mixed into it.
+    """Correlate a pulse with the template, then mix it into it.
 
     low      : ring of low-passed samples
     t        : place of the peak in that ring
     template : mean of the pulses so far, each without its mean and of unit length, [N_TAPS]
     taken    : pulses in it; 0 begins a new one
     alike    : least correlation with which a pulse is mixed in once there are 3
+    storm    : nothing is mixed in
 
     Gives -1 to 1; NaN for the first pulse and for a pulse without any shape.
     """
@@ -165,7 +167,7 @@ def likeness(
         return np.nan
     length = math.sqrt(length)
     same = dot / (length * math.sqrt(norm)) if taken > 0 and norm > 0.0 else np.nan
-    if taken < 3 or same >= alike:
+    if not storm and (taken < 3 or same >= alike):
         weight = 1.0 / min(taken + 1, 10)
         for k in range(N_TAPS):
             v = (at(low, t + (k * TAP_S - BEFORE_S) * fs_hz, first, last) - mean) / length
