@@ -182,7 +182,7 @@ def say(p: np.void, s: np.void, buffer: NDArray[np.float64]) -> None:
     up = pulse_shape.crossing(low, half, max(low_at, first), top_at)
     down = now - 1 + (half - low[(now - 1) % n_ring]) / (s["y"] - low[(now - 1) % n_ring]) if s["y"] < half else np.nan
     height: float = s["p_top"] - s["p_low"]
-    storm = r["n_rises"] >= 3 and math.sqrt(s["noise"]) > STORM * height  # teaches nothing
+    storm = s["n_template"] >= 3 and math.sqrt(s["noise"]) > STORM * height  # teaches nothing
     if r["slack"] < pulse_rhythm.ANOTHER and not storm:
         s["n_template"] = 0
     known = s["n_template"] >= 3
