@@ -36,6 +36,7 @@ def demo(seconds: float, out: Path) -> None:
 
     It ends by itself (or with Ctrl-C), prints what was seen, and leaves Parquet tables and a report.
     """
+    from vitalcore import warm
     from vitalcore.cli.board import Board
     from vitalcore.cli.warmup import warm_up
     from vitalcore.cli.watch import show
@@ -43,7 +44,7 @@ def demo(seconds: float, out: Path) -> None:
     from vitalcore.streams.subscriber import Subscriber
 
     recording = recordings(seconds)
-    warm_up()
+    warm_up([*warm.wards(), *warm.sessions()])
     engine = Child(_engine)
     ends = engine.hear()
     board = Board("vitalcore demo: a real ECG with ventricular beats, a real PPG, a simulated face")

@@ -16,6 +16,7 @@ def serve(ingest: str, live: str, control: str, max_streams: int) -> None:
 
     It acknowledges samples as `received`: nothing is stored. Only loopback addresses are served.
     """
+    from vitalcore import warm
     from vitalcore.cli.warmup import warm_up
     from vitalcore.streams.engine import Engine
 
@@ -23,7 +24,7 @@ def serve(ingest: str, live: str, control: str, max_streams: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     engine = Engine(ingest, live, control, max_streams=max_streams)
-    warm_up()
+    warm_up(warm.wards())
     ends = ", ".join(f"{name} {endpoint}" for name, endpoint in engine.endpoints.items())
     click.echo(f"ready: {ends}")
     engine.run(stop)

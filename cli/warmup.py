@@ -2,25 +2,27 @@
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from vitalcore.warm import Part
 
 
 @click.command()
 def warmup() -> None:
     """Compile every kernel and keep the machine code, so that later starts take no time."""
     start = time.monotonic()
-    n = warm_up(everything=True)
+    from vitalcore import warm
     from vitalcore.kernels.kernel import cache_dir
 
+    n = warm_up([*warm.wards(), *warm.sessions(), *warm.operators()])
     click.echo(f"{n} parts are ready ({time.monotonic() - start:.1f} s); machine code is kept in {cache_dir()}")
 
 
-def warm_up(everything: bool = False) -> int:
+def warm_up(parts: "list[Part]") -> int:
     """Compile what isn't yet, with a progress bar on a terminal; return how many parts there are."""
-    from vitalcore.streams.warm import chains, operators
-
-    parts = [*chains(), *(operators() if everything else ())]
     if not sys.stderr.isatty():
         for _, compile_ in parts:
             compile_()
