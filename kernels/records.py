@@ -27,7 +27,7 @@ STREAM = np.dtype(
         ("credit_records", "i8"),
         ("credit_bytes", "i8"),
         ("due", "i8"),  # an acknowledgement is owed
-        ("begun", "i8"),
+        ("chunks", "i8"),  # records with samples so far
         ("origin_ns", "i8"),  # time of the first sample; of a timed stream
         ("last_ns", "i8"),  # time of the last sample; of a timed stream
         ("records", "i8"),
@@ -54,6 +54,7 @@ ROW = np.dtype(
         ("seq", "i8"),
         ("index", "i8"),
         ("missing", "i8"),  # samples lost before this record; -1: discontinuity without loss
+        ("chunk", "i8"),  # records with samples before it
         ("n", "i8"),
         ("t0_ns", "i8"),
         ("at", "i8"),  # byte where the values begin
@@ -203,10 +204,10 @@ def accept(
             return BAD_FRAME
         if flags & TIMES:
             w = values >> 3
-            origin = stream["origin_ns"] if stream["begun"] else words[w]
+            origin = stream["origin_ns"] if stream["chunks"] else words[w]
             last = stream["last_ns"]
             for i in range(n):
-                if (stream["begun"] or i) and words[w + i] <= last:
+                if (stream["chunks"] or i) and words[w + i] <= last:
                     return BAD_FRAME
                 last = words[w + i]
             if last >> 1 >= (origin >> 1) + (MAX_INDEX >> 1):  # halves: a peer's times must not overflow
@@ -225,11 +226,12 @@ def accept(
     elif flags & DISCONTINUITY:
         missing = -1
     if kind == DATA and flags & TIMES:
-        if not stream["begun"]:
+        if not stream["chunks"]:
             stream["origin_ns"] = words[(values >> 3) - n]
         stream["last_ns"] = words[(values >> 3) - 1]
+    out["chunk"] = stream["chunks"]
     if kind == DATA:
-        stream["begun"] = 1
+        stream["chunks"] += 1
     if kind == END:
         stream["ended"] = 1
     stream["next_seq"] += 1

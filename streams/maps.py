@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.errors import ProtocolError
+from vitalcore.operator import Signal
 from vitalcore.streams.wire import DTYPE_NAMES, MAX_CHANNELS, MAX_INDEX, MAX_MESSAGE
 
 MAX_STR = 512
@@ -22,6 +23,7 @@ KINDS = ("ecg", "ppg", "resp", "acc", "face", "ear", "rr", "numeric")
 ACKS = ("received", "journaled", "fsynced")
 RESUMES = ("in_order", "live_first")
 WIRE_VERSION = 1
+WARM_HZ = Fraction(250)  # rate of the streams on which an engine warms up
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}(/[A-Za-z0-9._-]{1,64}){3}", re.ASCII)
 
@@ -122,26 +124,30 @@ def unpack_payload(payload: bytes) -> tuple[dict[str, Any], bytes]:
     return value, payload[reader.tell() :]
 
 
-def pack_wave(rate: Fraction | None, channels: tuple[str, ...], unit: str, wave: NDArray[np.float64]) -> bytes:
-    """Spell the payload of a wave: its short map, then little-endian f32, sample by sample."""
-    fields = {"channels": channels, "unit": unit, "n": len(wave)}
-    if rate:
-        fields["rate"] = [rate.numerator, rate.denominator]
-    head: bytes = msgpack.packb(fields)
-    return head + wave.astype("<f4").tobytes()
+def pack_wave(signal: Signal, wave: NDArray[np.float64], t_ns: NDArray[np.int64] | None = None) -> bytes:
+    """Spell the payload of a wave: its short map, the times of a variable rate as i64, then f32, sample by sample."""
+    rate = [signal.fs_hz.numerator, signal.fs_hz.denominator] if signal.fs_hz else None
+    head: bytes = msgpack.packb(
+        {"channels": signal.channels, "unit": signal.unit, "n": len(wave), "rate": rate, "timed": t_ns is not None}
+    )
+    times = b"" if t_ns is None else t_ns.astype("<i8").tobytes()
+    return head + times + wave.astype("<f4").tobytes()
 
 
 def unpack_wave(payload: bytes) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    """Read the payload of a wave: its map and its samples, [n, n_channels].
+    """Read the payload of a wave: its map, with `t_ns` where the rate varies, and samples, [n, n_channels].
 
     Errors: ProtocolError
     """
     fields, raw = unpack_payload(payload)
     channels = fields.get("channels")
     n = integer(fields, "n", 0, MAX_MESSAGE)
-    if not isinstance(channels, list) or not channels or len(raw) != 4 * n * len(channels):
+    split = 8 * n if fields.get("timed") else 0
+    if not isinstance(channels, list) or not channels or len(raw) != split + 4 * n * len(channels):
         raise ProtocolError(f"a wave of {n} samples does not fit {len(raw)} bytes")
-    return fields, np.frombuffer(raw, "<f4").reshape(n, len(channels))
+    if split:
+        fields["t_ns"] = np.frombuffer(raw, "<i8", n)
+    return fields, np.frombuffer(raw, "<f4", n * len(channels), split).reshape(n, len(channels))
 
 
 def check_key(key: object) -> str:

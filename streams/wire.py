@@ -165,6 +165,15 @@ def encode_record(record: Record) -> bytes:
     return header + struct.pack("<II", crc, 0) + payload + bytes(-len(payload) % 8)
 
 
+def readdress(record: bytes, stream: int, flags: int) -> bytes:
+    """Spell a record of ours once more for another handle, with more flags."""
+    head = record[:5] + bytes([record[5] | flags]) + record[6:16] + stream.to_bytes(4, "little") + record[20:CRC_AT]
+    size = int.from_bytes(record[52:56], "little")
+    payload = record[RECORD.size : RECORD.size + size]
+    crc = zlib.crc32(payload, zlib.crc32(head))
+    return head + crc.to_bytes(4, "little") + record[60:]
+
+
 def decode_records(message: bytes) -> Iterator[Record | Refused]:
     """Read the records of a message one by one; the slow twin of `kernels.records.scan`.
 
@@ -266,18 +275,18 @@ def decode_acks(message: bytes) -> Iterator[Ack]:
 
 def encode_live(header: LiveHeader, payload: bytes) -> bytes:
     """Spell the header frame of a live message."""
+    times = header.t_event_ns, header.t_known_ns, header.t_pub_ns
+    return spell_live(
+        WHATS.index(header.what) + 1, header.flags, header.topic_seq, header.sample_index, *times, payload
+    )
+
+
+def spell_live(
+    kind: int, flags: int, topic_seq: int, index: int, t_event_ns: int, t_known_ns: int, t_pub_ns: int, payload: bytes
+) -> bytes:
+    """Spell the header frame of a live message from its bare fields."""
     head = LIVE.pack(
-        LIVE_MAGIC,
-        WHATS.index(header.what) + 1,
-        header.flags,
-        LIVE.size,
-        header.topic_seq,
-        header.sample_index,
-        header.t_event_ns,
-        header.t_known_ns,
-        header.t_pub_ns,
-        len(payload),
-        0,
+        LIVE_MAGIC, kind, flags, LIVE.size, topic_seq, index, t_event_ns, t_known_ns, t_pub_ns, len(payload), 0
     )[:LIVE_CRC_AT]
     return head + zlib.crc32(payload, zlib.crc32(head)).to_bytes(4, "little")
 

@@ -1,0 +1,151 @@
+"""The control socket: state, the last items of topics, and messages once more."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import zmq
+
+from vitalcore.errors import ProtocolError
+from vitalcore.streams import maps, wire
+from vitalcore.streams.table import Message, Refusal, Stream, Streams
+from vitalcore.streams.wire import Code
+
+MAX_REQUESTS = 64  # answered before anything else has its turn
+PAGE_BYTES = 1 << 18
+PAGE_ITEMS = 512
+_COUNTS = ("records", "samples", "duplicates", "refused", "gaps", "lost", "undeclared_gap")
+
+
+class Control:
+    """Answer requests.
+
+    greeting : what WELCOME says
+    counters : of the whole engine, for STATUS
+    """
+
+    def __init__(
+        self,
+        socket: "zmq.Socket[bytes]",
+        streams: Streams,
+        greeting: Mapping[str, Any],
+        counters: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._socket, self._streams, self._greeting, self._counters = socket, streams, greeting, counters
+        self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "HELLO": lambda _: {"type": "WELCOME", "now_ns": time.time_ns()} | dict(self._greeting),
+            "PING": self._ping,
+            "STATUS": self._status,
+            "SNAPSHOT": self._snapshot,
+            "REPLAY": self._replay,
+        }
+
+    def work(self) -> bool:
+        """Answer the requests that have arrived, up to a bound; tell whether some are left."""
+        for _ in range(MAX_REQUESTS):
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return False
+            answer = self._answer(parts[1] if len(parts) == 2 else b"")
+            try:
+                self._socket.send_multipart([parts[0], answer], zmq.NOBLOCK)
+            except zmq.ZMQError:
+                continue  # the peer is gone or does not read: it will ask again
+        return True
+
+    def _answer(self, message: bytes) -> bytes:
+        fields: dict[str, Any] = {}
+        try:
+            fields = maps.unpack(message)
+            type_ = fields["type"]
+            if type_ in ("CONFIG", "ALARM_ACK", "ERASE"):
+                raise Refusal(Code.UNSUPPORTED, f"{type_} is not in this version: it has no alarms and keeps nothing")
+            if type_ not in self._answers:
+                raise Refusal(Code.BAD_MESSAGE, f"on control a message is one of {', '.join(self._answers)}")
+            answer = self._answers[type_](fields)
+        except ProtocolError as error:
+            code = error.code if isinstance(error, Refusal) else Code.BAD_MESSAGE
+            answer = {"type": "ERR", "code": int(code), "message": str(error)}
+        mark = fields.get("id")
+        if isinstance(mark, int | str):
+            answer["id"] = mark
+        return maps.pack(**({"type_": answer.pop("type")} | answer))
+
+    def _ping(self, fields: dict[str, Any]) -> dict[str, Any]:
+        now_ns = time.time_ns()
+        t1 = maps.integer(fields, "t1", -(1 << 63), (1 << 63) - 1)
+        return {"type": "PONG", "t1": t1, "t2": now_ns, "t3": time.time_ns()}
+
+    def _status(self, fields: dict[str, Any]) -> dict[str, Any]:
+        answer = {"type": "STATUS_OK"} | self._counters()
+        prefix = fields.get("prefix")
+        if prefix is None:
+            return answer
+        keys = self._keys(maps.text(fields, "prefix"), maps.text(fields, "after", ""))
+        rows = self._streams.rows
+        listed = {}
+        for key in keys[: maps.MAX_MAP - 1]:
+            row = rows[self._streams.by_key[key].row]
+            listed[key] = {name: int(row[name]) for name in ("session", "next_seq", "next_index", *_COUNTS)} | {
+                "ended": bool(row["ended"]),
+                "unsynchronised": bool(row["unsynchronised"]),
+            }
+        return answer | {"keys": listed, "more": len(keys) > len(listed)}
+
+    def _snapshot(self, fields: dict[str, Any]) -> dict[str, Any]:
+        prefix, after = maps.text(fields, "prefix"), maps.text(fields, "after", "")
+        items: list[list[Any]] = []
+        size = 0
+        for topic, stream, what in self._topics(prefix, after):
+            last = stream.recent[what][-1]
+            items.append([topic, *_again(last)])
+            size += len(topic) + len(last[1]) + len(last[2])
+            if size > PAGE_BYTES or len(items) >= PAGE_ITEMS:
+                return {"type": "SNAPSHOT_OK", "items": items, "more": True}
+        return {"type": "SNAPSHOT_OK", "items": items, "more": False}
+
+    def _replay(self, fields: dict[str, Any]) -> dict[str, Any]:
+        topic = maps.text(fields, "topic")
+        start = maps.integer(fields, "from", 0, (1 << 64) - 1)
+        stop = maps.integer(fields, "to", 0, (1 << 64) - 1)
+        parts = topic.split("/")
+        stream = self._streams.by_key.get("/".join(parts[:4]))
+        kept = stream.recent.get(parts[4]) if stream is not None and len(parts) == 6 and not parts[5] else None
+        if kept is None:
+            raise Refusal(Code.NOT_FOUND, f"nothing was said on {topic}")
+        items: list[list[Any]] = []
+        size = 0
+        more = False
+        for message in kept:
+            if start <= message[0] <= stop:
+                if size > PAGE_BYTES:
+                    more = True
+                    break
+                items.append(list(_again(message)))
+                size += len(message[1]) + len(message[2])
+        oldest = kept[0][0] if kept else 0
+        newest = kept[-1][0] if kept else 0
+        return {"type": "REPLAY_OK", "topic": topic, "items": items, "oldest": oldest, "newest": newest, "more": more}
+
+    def _keys(self, prefix: str, after: str) -> list[str]:
+        return sorted(key for key in self._streams.by_key if key > after and key.startswith(prefix))
+
+    def _topics(self, prefix: str, after: str) -> list[tuple[str, Stream, str]]:
+        found = []
+        for stream in self._streams.by_key.values():
+            for what, kept in stream.recent.items():
+                topic = f"{stream.key}/{what}/"
+                if kept and topic > after and topic.startswith(prefix):
+                    found.append((topic, stream, what))
+        return sorted(found, key=lambda item: item[0])
+
+
+def _again(message: Message) -> tuple[bytes, bytes]:
+    """Mark a kept message as replayed."""
+    _, header, payload = message
+    fields = wire.decode_live(header, payload)
+    times = fields.t_event_ns, fields.t_known_ns, fields.t_pub_ns
+    flags = fields.flags | wire.REPLAYED
+    kind = wire.WHATS.index(fields.what) + 1
+    return wire.spell_live(kind, flags, fields.topic_seq, fields.sample_index, *times, payload), payload

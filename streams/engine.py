@@ -1,0 +1,192 @@
+"""The engine: one thread, one poll, one kernel call for everything that has arrived."""
+
+import gc
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import zmq
+
+from vitalcore.kernels.records import CRC_SLICES, ROW, STREAM, scan, unpack
+from vitalcore.operator import Operator, Signal
+from vitalcore.streams import maps, sockets, wire
+from vitalcore.streams.control import Control
+from vitalcore.streams.ingest import Ingest
+from vitalcore.streams.live import Live
+from vitalcore.streams.table import Streams, Table
+
+ACK_NS = 50_000_000
+HEARTBEAT_NS = 1_000_000_000
+POLL_MS = 10
+FAREWELL_MS = 200
+
+
+def default_chains() -> dict[str, Operator]:
+    """Return what an engine computes on each kind of signal."""
+    from vitalcore.ecg import Ecg
+    from vitalcore.face import Face
+    from vitalcore.ppg import Ppg
+
+    return {"ecg": Ecg(), "ppg": Ppg(), "face": Face()}
+
+
+class Engine:
+    """Turn samples that gateways send into beats, features and events that subscribers receive.
+
+    ingest, live, control : endpoints to bind on this machine; port 0 or * lets the system choose
+    chains                : what is computed on each kind of signal; by default Ecg, Ppg and Face
+    max_streams           : 1 to 65,536
+    memory                : bytes that samples under way may come to, over all streams
+
+    The sockets are bound when this returns, so `endpoints` can be read; `run` serves them. Acknowledgements mean
+    `received`: nothing survives the engine.
+
+    Errors: ParameterError for an endpoint that leaves this machine or can't be bound.
+    """
+
+    def __init__(
+        self,
+        ingest: str = sockets.INGEST,
+        live: str = sockets.LIVE,
+        control: str = sockets.CONTROL,
+        chains: Mapping[str, Operator] | None = None,
+        max_streams: int = 8192,
+        memory: int = 1 << 29,
+    ) -> None:
+        self._chains = default_chains() if chains is None else dict(chains)
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._sockets: list[zmq.Socket[bytes]] = []
+        self.endpoints: dict[str, str] = {}
+        try:
+            for name, kind, endpoint in (
+                ("ingest", zmq.ROUTER, ingest),
+                ("live", zmq.XPUB, live),
+                ("control", zmq.ROUTER, control),
+            ):
+                socket = sockets.serve(self._context, kind, endpoint)
+                self._sockets.append(socket)
+                bound = socket.get(zmq.LAST_ENDPOINT)
+                self.endpoints[name] = bound.rstrip(b"\0").decode()
+        except Exception:
+            self.close()
+            raise
+        self.instance = secrets.token_hex(8)
+        self.ready = threading.Event()
+        self._started_ns = time.time_ns()
+        streams = Streams(self._chains, max_streams, memory)
+        greeting = {
+            "version": maps.WIRE_VERSION,
+            "engine": f"vitalcore {_version()}",
+            "instance": self.instance,
+            "max_record": wire.MAX_RECORD,
+            "max_records": wire.MAX_RECORDS,
+            "max_message": wire.MAX_MESSAGE,
+        }
+        self._streams = streams
+        self._live = Live(self._sockets[1], streams, self.instance)
+        self._ingest = Ingest(self._sockets[0], streams, self._live, greeting)
+        self._control = Control(self._sockets[2], streams, greeting, self.counters)
+
+    def run(self, stop: threading.Event | None = None) -> None:
+        """Serve until `stop` is set or the process is interrupted, then say goodbye and close.
+
+        Every kernel is compiled before the first message is taken; `ready` is set then.
+        """
+        try:
+            warm(self._chains)
+            gc.collect()
+            gc.freeze()  # what is here now stays: no collection needs to walk it
+            self.ready.set()
+            self._serve(stop or threading.Event())
+            self._ingest.acknowledge(every=True)
+            self._ingest.shut_down()
+            self._live.heartbeat()
+        finally:
+            gc.unfreeze()
+            self.close()
+
+    def close(self) -> None:
+        """Close the sockets; `run` does so itself."""
+        for socket in self._sockets:
+            socket.close(linger=FAREWELL_MS)
+        self._context.term()
+
+    def counters(self) -> dict[str, Any]:
+        """Count what has passed since the start."""
+        streams = self._streams
+        open_ = [stream.row for stream in streams.by_key.values()]
+        sums = {name: int(streams.rows[name][open_].sum()) for name in ("duplicates", "gaps", "lost", "undeclared_gap")}
+        return (
+            {
+                "engine": f"vitalcore {_version()}",
+                "instance": self.instance,
+                "uptime_ns": time.time_ns() - self._started_ns,
+                "streams": len(streams.by_key),
+                "connections": len(streams.owners),
+                "published": self._live.published,
+                "latency_ns": self._live.latency_ns(),
+                "ack": "received",
+            }
+            | self._ingest.counters
+            | sums
+        )
+
+    def _serve(self, stop: threading.Event) -> None:
+        ingest, live, control = self._sockets
+        poller = zmq.Poller()
+        for socket in self._sockets:
+            poller.register(socket, zmq.POLLIN)
+        work: dict[Any, Callable[[], bool]] = {
+            ingest: self._ingest.work,
+            live: self._live.subscriptions,
+            control: self._control.work,
+        }
+        ack_at = heartbeat_at = time.monotonic_ns()
+        busy = False
+        while not stop.is_set():
+            ready = dict(poller.poll(0 if busy else POLL_MS))
+            if busy:
+                ready[ingest] = zmq.POLLIN
+            busy = False
+            for socket in ready:
+                left = work[socket]()
+                busy |= left and socket is ingest
+            now = time.monotonic_ns()
+            if now >= ack_at:
+                self._ingest.acknowledge(every=True)
+                ack_at = now + ACK_NS
+            if now >= heartbeat_at:
+                self._live.heartbeat()
+                heartbeat_at = now + HEARTBEAT_NS
+
+
+def warm(chains: Mapping[str, Operator]) -> None:
+    """Compile everything that runs between a record and its findings."""
+    signals = {"face": Signal("face", None, tuple(str(k) for k in range(1434)), "1")}
+    for kind, chain in chains.items():
+        signal = signals.get(kind) or Signal(kind, maps.WARM_HZ, ("",), "mV" if kind == "ecg" else "")
+        design = chain.design(signal)
+        table = Table(design, signal)
+        slot = table.ward.open(design, signal)
+        table.ward.push([slot], np.array([0, 1]), np.ones((1, signal.columns)))
+        table.ward.finish(slot)
+    nothing = np.frombuffer(bytes(wire.RECORD.size), np.uint8)  # read-only, as what arrives is
+    numbers = np.zeros(0, np.int64)
+    rows, streams, at = np.zeros(1, ROW), np.zeros(1, STREAM), np.zeros(1, np.int64)
+    views = nothing, nothing.view(np.int64), nothing.view(np.uint32), nothing.view(np.uint16)
+    scan(CRC_SLICES, streams, *views, numbers, numbers, numbers, 1, at, rows)
+    integers = nothing.view(np.int64), nothing.view(np.int16), nothing.view(np.int32)
+    floats = nothing.view(np.float32), nothing.view(np.float64)
+    scale, x = np.ones((1, 1)), np.zeros((0, 1))
+    unpack(streams, scale, scale, *integers, *floats, rows, numbers, x, np.zeros(1, np.int64))
+
+
+def _version() -> str:
+    try:
+        return version("vitalcore")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,320 @@
+"""The ingest socket: take what has arrived, scan it in one call, compute it in one call a table, acknowledge it."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from vitalcore.errors import ProtocolError
+from vitalcore.kernels import records
+from vitalcore.kernels.records import ROW
+from vitalcore.streams import maps, wire
+from vitalcore.streams.live import Live
+from vitalcore.streams.maps import Open
+from vitalcore.streams.table import Refusal, Stream, Streams, Table, due
+from vitalcore.streams.wire import Ack, Code
+
+MAX_DRAIN = 2048  # messages taken before anything else has its turn
+MAX_DRAIN_BYTES = 4 << 20
+LAST_NS = 1 << 62  # in the year 2116; a later time stamp is none
+MAX_PAUSES = 64  # gaps, ends and refusals worked on before anything else has its turn
+
+_PAD = [b"", *(bytes(8 - n) for n in range(1, 8))]
+_ACK = np.dtype(
+    [
+        ("magic", "S4"),
+        ("kind", "u1"),
+        ("code", "u1"),
+        ("length", "<u2"),
+        ("session", "<u8"),
+        ("stream", "<u4"),
+        ("credit_records", "<u4"),
+        ("next_seq", "<u8"),
+        ("credit_bytes", "<u4"),
+        ("reserved", "<u4"),
+    ]
+)
+
+
+class Ingest:
+    """Serve gateways.
+
+    Everything a peer sends is bounded before it is looked at; no error of a peer leaves this class.
+    """
+
+    def __init__(self, socket: "zmq.Socket[bytes]", streams: Streams, live: Live, greeting: Mapping[str, Any]) -> None:
+        self._socket, self._streams, self._live, self._greeting = socket, streams, live, greeting
+        self._messages: list[bytes] = []
+        self._identities: list[bytes] = []
+        self._owners: list[int] = []
+        self._arrival_ns = 0
+        self._left: Callable[[], bool] | None = None
+        self.counters = {"messages": 0, "records": 0, "samples": 0, "refused": 0}
+
+    def work(self) -> bool:
+        """Take what has arrived, up to a bound, and work on it; tell whether some is left."""
+        if self._left is not None:
+            if self._left():
+                return True
+            self._left = None
+        receive, more = self._socket.recv, self._socket.get
+        size = taken = 0
+        self._arrival_ns = time.time_ns()
+        owners = self._streams.owners
+        while taken < MAX_DRAIN and size < MAX_DRAIN_BYTES:
+            try:
+                identity = receive(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            message = receive()
+            taken += 1
+            size += len(message)
+            if more(zmq.RCVMORE):
+                while more(zmq.RCVMORE):
+                    receive()
+                message = b""  # a message is one frame: this is none
+            if maps.is_map(message):
+                if self._messages:
+                    self._finish_all()
+                self._converse(identity, message)
+            else:
+                self._messages.append(message)
+                self._identities.append(identity)
+                self._owners.append(owners.get(identity, -1))
+        self.counters["messages"] += taken
+        if self._messages:
+            self._left = self._begin()
+            if not self._left():
+                self._left = None
+        return self._left is not None or taken >= MAX_DRAIN or size >= MAX_DRAIN_BYTES
+
+    def acknowledge(self, every: bool) -> None:
+        """Send the acknowledgements that are owed: all, or those of streams whose credit is half used."""
+        rows = self._streams.rows
+        which = due(rows, every)
+        if not len(which):
+            return
+        acks = np.zeros(len(which), _ACK)
+        acks["magic"], acks["kind"], acks["length"] = wire.ACK_MAGIC, 1, wire.ACK_FORMAT.size
+        owed = rows[which]
+        acks["stream"] = owed["handle"]
+        for name in ("session", "credit_records", "next_seq", "credit_bytes"):
+            acks[name] = owed[name]
+        rows["acked_seq"][which] = owed["next_seq"]
+        rows["held_bytes"][which] = 0
+        rows["due"][which] = 0
+        owners = owed["owner"]
+        order = np.argsort(owners, kind="stable")
+        cuts = np.flatnonzero(np.diff(owners[order])) + 1
+        for mine in np.split(order, cuts):
+            stream = self._streams.by_row[which[mine[0]]]
+            if stream is not None:
+                self._send(stream.identity, acks[mine].tobytes())
+
+    def shut_down(self) -> None:
+        """Tell every gateway that nothing more is taken."""
+        for stream in self._streams.by_key.values():
+            self._send(stream.identity, self._refusal(stream.row, Code.SHUTTING_DOWN))
+
+    def _begin(self) -> Callable[[], bool]:
+        parts: list[bytes] = []
+        for message in self._messages:
+            parts.append(message)
+            if len(message) & 7:
+                parts.append(_PAD[len(message) & 7])
+        lengths = np.fromiter(map(len, self._messages), np.int64, len(self._messages))
+        padded = lengths + (-lengths & 7)
+        starts = np.cumsum(padded) - padded
+        data = np.frombuffer(b"".join(parts), np.uint8)
+        owners = np.array(self._owners, np.int64)
+        identities = self._identities
+        self._messages, self._identities, self._owners = [], [], []
+        at = np.zeros(1, np.int64)
+        views = data, data.view(np.int64), data.view(np.uint32), data.view(np.uint16)
+        out = np.zeros(int((lengths >> 6).sum()) + len(lengths), ROW)
+
+        def go_on() -> bool:
+            """Work until the next pause; tell whether some is left."""
+            streams = self._streams.rows
+            empty = at[0]
+            n = records.scan(records.CRC_SLICES, streams, *views, starts, starts + lengths, owners, MAX_PAUSES, at, out)
+            # an empty message has no record to refuse
+            for m in np.flatnonzero(lengths[empty : at[0]] == 0).tolist():
+                self._refuse(identities[empty + m], -1, Code.BAD_FRAME)
+            self._take(out[:n], data, identities)
+            return bool(at[0] < len(starts))
+
+        return go_on
+
+    def _finish_all(self) -> None:
+        go_on = self._begin()
+        while go_on():
+            pass
+
+    def _take(self, rows: NDArray[np.void], data: NDArray[np.uint8], identities: list[bytes]) -> None:
+        streams = self._streams
+        touched = rows["row"][rows["row"] >= 0]
+        streams.seen_ns[touched] = self._arrival_ns
+        good = rows["code"] == 0
+        if not good.all():
+            told = set()
+            for row in rows[~good]:
+                self.counters["refused"] += 1
+                which = int(row["row"]), int(row["code"]), int(row["message"]) if row["row"] < 0 else -1
+                if which not in told:  # one word a stream is enough: it names what is expected next
+                    told.add(which)
+                    self._refuse(identities[row["message"]], *which[:2], int(row["stream"]), int(row["session"]))
+            rows = rows[good]
+        self.counters["records"] += len(rows)
+        self.counters["samples"] += int(rows["n"].sum())
+        special = np.flatnonzero((rows["kind"] != wire.DATA) | (rows["missing"] != 0))
+        start = 0
+        for i in special.tolist():
+            self._compute(rows[start:i], data)
+            row = rows[i]
+            stream = streams.by_row[row["row"]]
+            if stream is not None:
+                self._special(stream, row)
+            start = i if row["kind"] == wire.DATA else i + 1
+        self._compute(rows[start:], data)
+        self.acknowledge(every=False)
+
+    def _compute(self, rows: NDArray[np.void], data: NDArray[np.uint8]) -> None:
+        if not len(rows):
+            return
+        streams = self._streams
+        of = rows["row"]
+        tables = streams.rows["table"][of]
+        every = streams.clock_every[of]
+        tick = (rows["index"] + rows["n"]) // every != rows["index"] // every
+        for i in np.flatnonzero(tick | (rows["chunk"] == 0)).tolist():
+            stream = streams.by_row[of[i]]
+            if stream is not None and stream.clock is not None:
+                index, t0_ns = int(rows["index"][i]), int(rows["t0_ns"][i])
+                if not 0 < t0_ns < LAST_NS:  # none: the stream counts on from its arrival
+                    index, t0_ns = index + int(rows["n"][i]), self._arrival_ns
+                    if stream.clock.offset_ns is not None:
+                        continue
+                step_ns = stream.clock.update(index, t0_ns)
+                if step_ns:
+                    self._live.clock_step(stream, index, step_ns, self._arrival_ns)
+        for number in np.unique(tables).tolist():
+            self._push(streams.tables[number], rows, np.flatnonzero(tables == number), data)
+
+    def _push(self, table: Table, rows: NDArray[np.void], which: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
+        streams = self._streams
+        of = rows["row"][which]
+        x = np.empty((int(rows["n"][which].sum()), table.columns))
+        offsets = np.empty(len(which) + 1, np.int64)
+        integers = data.view(np.int64), data.view(np.int16), data.view(np.int32)
+        floats = data.view(np.float32), data.view(np.float64)
+        records.unpack(streams.rows, table.scale, table.offset, *integers, *floats, rows, which, x, offsets)
+        slots = streams.rows["slot"][of]
+        wave, found = table.ward.push(slots, offsets, x)
+        if table.timed:
+            self._live.frames(x, offsets, slots, rows["index"][which])
+        self._live.findings(table, found, self._arrival_ns)
+        for i in np.flatnonzero(streams.wave_wanted[of]).tolist():
+            stream = streams.by_row[of[i]]
+            if stream is not None:
+                row, a, b = rows[which[i]], offsets[i], offsets[i + 1]
+                times = x[a:b, 0].astype(np.int64) + streams.rows["origin_ns"][of[i]] if table.timed else None
+                self._live.wave(stream, int(row["chunk"]), int(row["index"]), wave[a:b], times)
+
+    def _special(self, stream: Stream, row: np.void) -> None:
+        """Do what comes before a record that is more than the next samples."""
+        held = self._streams.rows[stream.row]
+        missing, index = int(row["missing"]), int(row["index"])
+        if missing > 0:
+            table = self._streams.tables[held["table"]]
+            found = table.ward.gap(int(held["slot"]), missing)
+            self._live.findings(table, found, self._arrival_ns)
+        if missing:
+            cause = "discontinuity" if missing < 0 else "declared" if row["kind"] == wire.GAP else "undeclared"
+            self._live.gap(stream, index - max(missing, 0), index, cause, self._arrival_ns)
+        if row["kind"] == wire.END:
+            self.finish(stream)
+            self._live.gap(stream, index, None, "end", self._arrival_ns)
+
+    def finish(self, stream: Stream) -> None:
+        """Say what was still undecided of a stream, and give back its slot."""
+        held = self._streams.rows[stream.row]
+        if held["table"] >= 0:
+            table = self._streams.tables[held["table"]]
+            self._live.findings(table, table.ward.finish(int(held["slot"])), self._arrival_ns)
+            self._streams.close_slot(stream)
+
+    def _converse(self, identity: bytes, message: bytes) -> None:
+        fields: dict[str, Any] = {}
+        try:
+            fields = maps.unpack(message)
+            answer = self._answer(identity, fields)
+        except ProtocolError as error:
+            code = error.code if isinstance(error, Refusal) else Code.BAD_MESSAGE
+            key = fields.get("key")
+            answer = maps.pack("ERR", code=int(code), message=str(error), key=key if isinstance(key, str) else None)
+        self._send(identity, answer)
+
+    def _answer(self, identity: bytes, fields: dict[str, Any]) -> bytes:
+        type_ = fields["type"]
+        if type_ == "HELLO":
+            versions = fields.get("versions")
+            if not isinstance(versions, list) or maps.WIRE_VERSION not in versions:
+                raise Refusal(Code.UNSUPPORTED, f"this engine speaks version {maps.WIRE_VERSION} of the protocol")
+            return maps.pack("WELCOME", now_ns=time.time_ns(), **self._greeting)
+        if type_ == "PING":
+            t1 = maps.integer(fields, "t1", -(1 << 63), (1 << 63) - 1)
+            return maps.pack("PONG", t1=t1, t2=self._arrival_ns, t3=time.time_ns())
+        if type_ == "OPEN":
+            return self._open(maps.read_open(fields), identity)
+        if type_ == "CREDIT":
+            stream = self._streams.by_key.get(maps.check_key(fields.get("key")))
+            if stream is None or stream.identity != identity:
+                raise Refusal(Code.NOT_OPEN, "this connection has not opened that stream")
+            row = self._streams.rows[stream.row]
+            credit = [int(row["credit_records"]), int(row["credit_bytes"])]
+            return maps.pack("CREDIT", key=stream.key, credit=credit, next_seq=int(row["next_seq"]))
+        raise Refusal(Code.BAD_MESSAGE, "on ingest a message is HELLO, OPEN, CREDIT or PING")
+
+    def _open(self, opened: Open, identity: bytes) -> bytes:
+        stream = self._streams.find(opened)
+        if stream is not None:
+            self._streams.take_over(stream, opened, identity)
+        else:
+            before = self._streams.by_key.get(opened.key)
+            if before is not None:
+                self.finish(before)
+            stream = self._streams.open(opened, identity, self._arrival_ns)
+            self._live.opened(stream)
+        row = self._streams.rows[stream.row]
+        return maps.pack(
+            "OPEN_OK",
+            key=stream.key,
+            stream=int(row["handle"]),
+            session=opened.session,
+            next_seq=int(row["next_seq"]),
+            next_index=int(row["next_index"]),
+            credit=[int(row["credit_records"]), int(row["credit_bytes"])],
+            ack="received",
+            resume="in_order",
+        )
+
+    def _refuse(self, identity: bytes, row: int, code: int, stream: int = 0, session: int = 0) -> None:
+        if row >= 0:
+            self._send(identity, self._refusal(row, code))
+        else:
+            self._send(identity, wire.encode_ack(Ack(session & (1 << 63) - 1, stream, 0, 0, 0, code)))
+
+    def _refusal(self, row: int, code: int) -> bytes:
+        held = self._streams.rows[row]
+        numbers = (int(held[name]) for name in ("session", "handle", "next_seq", "credit_records", "credit_bytes"))
+        return wire.encode_ack(Ack(*numbers, code))
+
+    def _send(self, identity: bytes, message: bytes) -> None:
+        try:
+            self._socket.send_multipart([identity, message], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            return  # the peer is gone or does not read; what is owed is cumulative and will be owed again

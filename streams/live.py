@@ -1,0 +1,199 @@
+"""The live socket: what is found goes out once, numbered, and is kept a while to be sent again."""
+
+import time
+from collections.abc import Iterable
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from vitalcore.kernels.finding import BEAT, FEATURE
+from vitalcore.streams import maps, messages, wire
+from vitalcore.streams.table import Stream, Streams, Table
+
+MAX_SUBSCRIPTIONS = 65_536
+MAX_PREFIX = 300  # bytes; no topic is longer
+LATENCIES = 4096  # last ones kept
+_KIND = {what: number + 1 for number, what in enumerate(wire.WHATS)}
+_LIMIT = (1 << 63) - 1
+
+
+class Live:
+    """Publish, number and remember messages; know who wants waves."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]", streams: Streams, instance: str) -> None:
+        self._socket, self._streams, self._instance = socket, streams, instance
+        self._subscriptions: dict[bytes, int] = {}
+        self._lengths: dict[int, int] = {}
+        self._changed: dict[tuple[Stream, str], int] = {}
+        self._beats = 0
+        self._frames: dict[int, list[tuple[NDArray[np.float64], int]]] = {}
+        self.published = 0
+        self.latencies_ns = np.zeros(LATENCIES, np.int64)
+
+    def subscriptions(self, most: int = 1024) -> bool:
+        """Confirm subscriptions that have arrived, up to a bound; tell whether some are left."""
+        for _ in range(most):
+            try:
+                message = self._socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return False
+            while self._socket.get(zmq.RCVMORE):
+                self._socket.recv()
+            if not message or message[0] > 1 or len(message) > 1 + MAX_PREFIX:
+                continue
+            prefix = message[1:]
+            if message[0]:
+                if prefix in self._subscriptions or len(self._subscriptions) < MAX_SUBSCRIPTIONS:
+                    self._socket.set(zmq.SUBSCRIBE, prefix)
+                    self._count(prefix, 1)
+            elif prefix in self._subscriptions:
+                self._socket.set(zmq.UNSUBSCRIBE, prefix)
+                self._count(prefix, -1)
+        return True
+
+    def opened(self, stream: Stream) -> None:
+        """Note a stream that was opened."""
+        self._streams.wave_wanted[stream.row] = self._wanted(stream)
+
+    def frames(
+        self, x: NDArray[np.float64], offsets: NDArray[np.int64], slots: NDArray[np.int64], indices: NDArray[np.int64]
+    ) -> None:
+        """Note the times of the frames that were just computed, so that findings find their sample."""
+        self._frames = {}
+        for i, slot in enumerate(slots.tolist()):
+            self._frames.setdefault(slot, []).append((x[offsets[i] : offsets[i + 1], 0], int(indices[i])))
+
+    def findings(self, table: Table, found: NDArray[np.void], arrival_ns: int) -> None:
+        """Publish findings of a table in their order; features of one second go as one message."""
+        rows: list[messages.Row] = found.tolist()
+        i = 0
+        while i < len(rows):
+            row = rows[i]
+            slot, kind, t = row[0], row[1], row[4]
+            i += 1
+            stream = self._streams.by_row[table.rows[slot]]
+            if stream is None:
+                continue
+            base = 0 if table.timed else stream.base
+            if kind == FEATURE:
+                first = i - 1
+                while i < len(rows) and rows[i][1] == FEATURE and rows[i][0] == slot and rows[i][4] == t:
+                    i += 1
+                what, payload = "feature", messages.features(rows[first:i], base, arrival_ns)
+            elif kind == BEAT:
+                what, payload = "beat", messages.beat(row, base, arrival_ns)
+            else:
+                what, payload = "event", messages.event(row, base, arrival_ns)
+            index, t_event_ns, t_known_ns = self._place(stream, table.timed, slot, t, row[5])
+            self._say(stream, what, index, t_event_ns, t_known_ns, payload, arrival_ns)
+
+    def wave(
+        self, stream: Stream, chunk: int, index: int, wave: NDArray[np.float64], t_ns: NDArray[np.int64] | None
+    ) -> None:
+        """Publish a chunk of a stream's wave; its number counts the records with samples, wanted or not."""
+        if stream.wave is None:
+            return
+        n = len(wave)
+        if t_ns is not None:
+            first_ns, last_ns = int(t_ns[0]), int(t_ns[-1])
+        elif stream.clock is not None:
+            first_ns, last_ns = stream.clock.t_ns(index), stream.clock.t_ns(index + n - 1)
+        else:
+            return
+        payload = maps.pack_wave(stream.wave, wave, t_ns)
+        stream.topic("wave")
+        stream.counts["wave"] = stream.wave_base + chunk
+        self._say(stream, "wave", index, first_ns, last_ns, payload, 0)
+
+    def gap(self, stream: Stream, start: int, resume: int | None, cause: str, arrival_ns: int) -> None:
+        """Publish that samples are missing, or that the stream has ended."""
+        index = start if resume is None else resume
+        t_ns, t_known_ns = self._time(stream, start), self._time(stream, index)
+        self._say(stream, "gap", index, t_ns, t_known_ns, messages.gap(start, resume, cause, arrival_ns), arrival_ns)
+
+    def clock_step(self, stream: Stream, index: int, step_ns: int, arrival_ns: int) -> None:
+        """Publish that a stream's clock has stepped."""
+        t_ns = self._time(stream, index)
+        payload = messages.clock_step(index, step_ns, arrival_ns)
+        self._say(stream, "event", index, t_ns, t_ns, payload, arrival_ns)
+
+    def heartbeat(self) -> None:
+        """Tell each site the highest number of every topic that changed since the last time."""
+        changed, self._changed = self._changed, {}
+        sites: dict[str, dict[str, int]] = {stream.key.split("/", 1)[0]: {} for stream in self._streams.by_key.values()}
+        for (stream, what), seq in changed.items():
+            site, rest = stream.key.split("/", 1)
+            sites.setdefault(site, {})[f"{rest}/{what}/"] = seq
+        now_ns = time.time_ns()
+        for site, topics in sites.items():
+            items = list(topics.items())
+            for at in range(0, max(1, len(items)), maps.MAX_TOPICS):
+                fields = {"instance": self._instance, "topics": dict(items[at : at + maps.MAX_TOPICS])}
+                payload = messages.plain(fields)
+                header = wire.spell_live(_KIND["heartbeat"], 0, self._beats, 0, now_ns, now_ns, now_ns, payload)
+                self._beats += 1
+                self._send(f"{site}/-/-/-/heartbeat/".encode(), header, payload)
+
+    def latency_ns(self) -> list[int]:
+        """Return the 50th, 99th and 99.9th percentile of the engine's own delay, from arrival to publishing."""
+        kept = self.latencies_ns[: min(self.published, LATENCIES)]
+        return np.percentile(kept, [50, 99, 99.9]).astype(int).tolist() if len(kept) else [0, 0, 0]
+
+    def _place(self, stream: Stream, timed: bool, slot: int, t: float, t_known: float) -> tuple[int, int, int]:
+        """Return the index of the sample that settled a finding, and both its times in ns."""
+        if not timed and stream.clock is not None:
+            clock, base = stream.clock, stream.base
+            return base + int(t_known), clock.t_ns(t + base), clock.t_ns(t_known + base)
+        row = self._streams.rows[stream.row]
+        origin = int(row["origin_ns"])
+        index = int(row["next_index"]) - 1
+        for times, first in self._frames.get(slot, ()):
+            if len(times) and times[0] <= t_known <= times[-1]:
+                index = first + int(np.searchsorted(times, t_known, "right")) - 1
+        return index, origin + round(t), origin + round(t_known)
+
+    def _time(self, stream: Stream, index: int) -> int:
+        if stream.clock is not None:
+            return stream.clock.t_ns(index)
+        return int(self._streams.rows[stream.row]["last_ns"])
+
+    def _say(
+        self, stream: Stream, what: str, index: int, t_event_ns: int, t_known_ns: int, payload: bytes, arrival_ns: int
+    ) -> None:
+        topic = stream.topic(what)
+        seq = stream.counts[what]
+        stream.counts[what] = seq + 1
+        now_ns = time.time_ns()
+        t_event_ns = min(max(t_event_ns, -_LIMIT), _LIMIT)
+        t_known_ns = min(max(t_known_ns, -_LIMIT), _LIMIT)
+        header = wire.spell_live(_KIND[what], 0, seq, max(index, 0), t_event_ns, t_known_ns, now_ns, payload)
+        self._send(topic, header, payload)
+        stream.recent[what].append((seq, header, payload))
+        self._changed[stream, what] = seq
+        if arrival_ns:
+            self.latencies_ns[self.published % LATENCIES] = now_ns - arrival_ns
+            self.published += 1
+
+    def _send(self, topic: bytes, header: bytes, payload: bytes) -> None:
+        send = self._socket.send
+        send(topic, zmq.SNDMORE)
+        send(header, zmq.SNDMORE)
+        send(payload)
+
+    def _count(self, prefix: bytes, change: int) -> None:
+        count = self._subscriptions.get(prefix, 0) + change
+        length = self._lengths.get(len(prefix), 0) + change
+        self._subscriptions[prefix], self._lengths[len(prefix)] = count, length
+        if not count:
+            del self._subscriptions[prefix]
+        if not length:
+            del self._lengths[len(prefix)]
+        streams: Iterable[Stream] = self._streams.by_key.values()
+        for stream in streams:
+            if stream.topic("wave").startswith(prefix):
+                self._streams.wave_wanted[stream.row] = self._wanted(stream)
+
+    def _wanted(self, stream: Stream) -> bool:
+        topic = stream.topic("wave")
+        return any(topic[:n] in self._subscriptions for n in self._lengths if n <= len(topic))

@@ -1,0 +1,108 @@
+"""The payloads of live messages: findings in the catalogue's words."""
+
+from typing import Any
+
+import msgpack
+
+from vitalcore import catalogue
+from vitalcore.kernels import finding as raw
+
+Row = tuple[int, int, int, int, float, float, float, int, list[float]]  # a row of FINDING
+_pack = msgpack.Packer(autoreset=True).pack
+_names = {number: code.name for number, code in catalogue.by_id().items()}
+
+
+def name(code: int) -> str:
+    """Return the catalogue's name of a code."""
+    return _names.get(code) or str(code)
+
+
+def _number(value: float) -> float | None:
+    return value if value == value else None
+
+
+def beat(row: Row, base: int, arrival_ns: int) -> bytes:
+    """Spell a beat; what is not known is nil.
+
+    base : position of the finding's sample 0, added to every position
+    """
+    _, _, code, channel, t, _, quality, reasons, body = row
+    label = body[raw.LABEL]
+    packed: bytes = _pack(
+        {
+            "code": name(code),
+            "channel": channel,
+            "t": t + base,
+            "class": chr(int(label)) if 0 < label < 0x110000 else None,
+            "interval_s": _number(body[raw.INTERVAL_S]),
+            "amplitude": _number(body[raw.AMPLITUDE]),
+            "width_s": _number(body[raw.WIDTH_S]),
+            "onset": _number(body[raw.ONSET] + base),
+            "end": _number(body[raw.END] + base),
+            "completeness": _number(body[raw.COMPLETENESS]),
+            "quality": _number(quality),
+            "reasons": catalogue.reasons(reasons),
+            "t_arrival_ns": arrival_ns,
+        }
+    )
+    return packed
+
+
+def event(row: Row, base: int, arrival_ns: int) -> bytes:
+    """Spell an event; an end that is not known yet is nil."""
+    _, _, code, channel, t, _, quality, reasons, body = row
+    packed: bytes = _pack(
+        {
+            "code": name(code),
+            "channel": channel,
+            "t": t + base,
+            "t_end": _number(body[raw.T_END] + base),
+            "evidence": [_number(body[raw.EVIDENCE_FROM] + base), _number(body[raw.EVIDENCE_TO] + base)],
+            "quality": _number(quality),
+            "reasons": catalogue.reasons(reasons),
+            "t_arrival_ns": arrival_ns,
+        }
+    )
+    return packed
+
+
+def features(rows: list[Row], base: int, arrival_ns: int) -> bytes:
+    """Spell all features of a second; a value that the signal can't carry is nil."""
+    packed: bytes = _pack(
+        {
+            "t": rows[0][4] + base,
+            "features": [
+                {
+                    "code": name(row[2]),
+                    "channel": row[3],
+                    "value": _number(row[8][raw.VALUE]),
+                    "window_s": _number(row[8][raw.WINDOW_S]),
+                    "quality": _number(row[6]),
+                    "reasons": catalogue.reasons(row[7]),
+                }
+                for row in rows
+            ],
+            "t_arrival_ns": arrival_ns,
+        }
+    )
+    return packed
+
+
+def gap(start: int, resume: int | None, cause: str, arrival_ns: int) -> bytes:
+    """Spell a gap: samples start to resume - 1 are lost; resume is nil at the end of a stream.
+
+    cause : declared, undeclared, discontinuity or end
+    """
+    return plain({"from": start, "to": resume, "cause": cause, "t_arrival_ns": arrival_ns})
+
+
+def clock_step(index: int, step_ns: int, arrival_ns: int) -> bytes:
+    """Spell the event of a stepped clock."""
+    fields: dict[str, Any] = {"code": "clock_step", "channel": -1, "t": index, "t_end": index, "step_ns": step_ns}
+    return plain(fields | {"quality": None, "reasons": (), "t_arrival_ns": arrival_ns})
+
+
+def plain(fields: dict[str, Any]) -> bytes:
+    """Spell any payload map."""
+    packed: bytes = _pack(fields)
+    return packed

@@ -1,0 +1,331 @@
+"""The client that reads results out: late joiners catch up, holes are seen and filled, duplicates are dropped."""
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from vitalcore.errors import ProtocolError
+from vitalcore.streams import maps, sockets, wire
+from vitalcore.streams.wire import LiveHeader
+
+ASK_NS = 1_000_000_000
+MAX_WAITING = 1024  # messages of one topic held back while a hole is asked for
+MAX_ITEMS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """Hold one live message.
+
+    key     : site/subject/device/signal
+    what    : beat, event, feature, alarm, wave or gap
+    payload : its map; of a wave the map in front of the samples
+    samples : of a wave, [n, n_channels]
+    """
+
+    topic: str
+    key: str
+    what: str
+    header: LiveHeader
+    payload: dict[str, Any]
+    samples: NDArray[np.float32] | None = None
+
+    @property
+    def replayed(self) -> bool:
+        """Tell whether this was sent once more on request."""
+        return bool(self.header.flags & wire.REPLAYED)
+
+
+@dataclass(eq=False)
+class _Topic:
+    expected: int
+    t_known_ns: int
+    waiting: dict[int, Message]
+    asked_ns: int = 0  # 0: no hole is being asked for
+    asked_to: int = 0
+    tries: int = 0
+
+
+class Subscriber:
+    """Receive what an engine says on one prefix of topics, each message once and in order.
+
+    live, control : endpoints of the engine
+    prefix        : of the topics, such as `icu/` or `icu/p7/monitor/ecg/beat/`; "" is everything, waves included
+    catch_up      : begin with the last message of each topic; without, begin with what comes next
+
+    A subscriber belongs to one thread. Holes in the numbers of a topic are asked for on control; what the engine holds
+    no more is counted in `missed`. A last message that got lost is noticed by the site's heartbeat within 2 s.
+
+    Errors: ParameterError
+    """
+
+    def __init__(
+        self,
+        live: str = sockets.LIVE,
+        control: str = sockets.CONTROL,
+        prefix: str | tuple[str, ...] = "",
+        catch_up: bool = True,
+    ) -> None:
+        self._prefixes = (prefix,) if isinstance(prefix, str) else prefix
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._live = self._control = None
+        try:
+            self._live = sockets.connect(self._context, zmq.SUB, live)
+            self._control = sockets.connect(self._context, zmq.DEALER, control)
+        except Exception:
+            self.close()
+            raise
+        for each in self._prefixes:
+            self._live.subscribe(each)
+        sites = {each.split("/")[0] for each in self._prefixes if "/" in each}
+        for site in sites:
+            self._live.subscribe(f"{site}/-/-/-/heartbeat/")
+        self._poller = zmq.Poller()
+        self._poller.register(self._live, zmq.POLLIN)
+        self._poller.register(self._control, zmq.POLLIN)
+        self._topics: dict[str, _Topic] = {}
+        self._ready: deque[Message] = deque()
+        self._ids = itertools.count(1)
+        self._instance = ""
+        self._snapshots: dict[int, str] = {}
+        self._asked_ns = 0
+        self.received = self.duplicates = self.missed = self.replayed = self.restarts = self.damaged = 0
+        self._catches_up = catch_up
+        if catch_up:
+            for each in self._prefixes:
+                self._ask_snapshot(each, "")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        for socket in (self._live, self._control):
+            if socket is not None and not socket.closed:
+                socket.close()
+        if not self._context.closed:
+            self._context.term()
+
+    def __iter__(self) -> Iterator[Message]:
+        """Wait for messages, for ever."""
+        while True:
+            message = self.receive(1000)
+            if message is not None:
+                yield message
+
+    def receive(self, timeout_ms: int = 0) -> Message | None:
+        """Return the next message, or None if there is none in time."""
+        end = time.monotonic() + timeout_ms / 1000
+        while True:
+            if self._ready:
+                self.received += 1
+                return self._ready.popleft()
+            left_ms = max(0, int((end - time.monotonic()) * 1000))
+            self._work(min(left_ms, 100))
+            if not self._ready and time.monotonic() >= end:
+                return None
+
+    def request(self, type_: str, timeout_s: float = 2.0, **fields: Any) -> dict[str, Any]:
+        """Ask the engine on control and wait for its answer; live messages wait meanwhile.
+
+        Errors: ProtocolError where it refuses or does not answer.
+        """
+        mark = next(self._ids)
+        self._ask(type_, mark, **fields)
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            answer = self._work(50, mark)
+            if answer is not None:
+                if answer["type"] == "ERR":
+                    raise ProtocolError(maps.text(answer, "message"))
+                return answer
+        raise ProtocolError(f"the engine has not answered {type_} in {timeout_s:g} s")
+
+    def status(self, **fields: Any) -> dict[str, Any]:
+        """Return the engine's counters, with those of each stream if a prefix of keys is given.
+
+        Errors: ProtocolError
+        """
+        return self.request("STATUS", **fields)
+
+    def _work(self, timeout_ms: int, mark: int = 0) -> dict[str, Any] | None:
+        assert self._live is not None
+        assert self._control is not None
+        ready = dict(self._poller.poll(timeout_ms))
+        found = None
+        if self._control in ready:
+            while (answer := self._answer()) is not None:
+                if mark and answer.get("id") == mark:
+                    found = answer
+        if self._live in ready:
+            for _ in range(MAX_ITEMS):
+                try:
+                    parts = self._live.recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                if len(parts) == 3:
+                    self._take(*parts)
+        self._ask_again()
+        return found
+
+    def _take(self, topic_bytes: bytes, header_bytes: bytes, payload: bytes) -> None:
+        try:
+            message = decode(topic_bytes, header_bytes, payload)
+        except ProtocolError:
+            self.damaged += 1
+            return
+        if message.what == "heartbeat":
+            self._hear(message)
+        else:
+            self._sort(message)
+
+    def _sort(self, message: Message) -> None:
+        seq, known_ns = message.header.topic_seq, message.header.t_known_ns
+        topic = self._topics.get(message.topic)
+        if topic is None:
+            topic = self._topics[message.topic] = _Topic(seq, known_ns, {})
+        if seq < topic.expected or seq in topic.waiting:
+            if message.replayed or known_ns <= topic.t_known_ns:
+                self.duplicates += 1
+                return
+            # a smaller number for something later: the engine has forgotten the topic and counts anew
+            self.restarts += 1
+            topic.expected, topic.waiting, topic.tries = seq, {}, 0
+        if message.replayed:
+            self.replayed += 1
+        topic.waiting[seq] = message
+        self._release(topic)
+        if topic.waiting:
+            if len(topic.waiting) > MAX_WAITING:
+                self._skip(topic)
+            elif not topic.asked_ns:
+                self._ask_hole(message.topic, topic, min(topic.waiting) - 1)
+
+    def _release(self, topic: _Topic) -> None:
+        while (message := topic.waiting.pop(topic.expected, None)) is not None:
+            topic.expected += 1
+            topic.t_known_ns = max(topic.t_known_ns, message.header.t_known_ns)
+            self._ready.append(message)
+        if not topic.waiting:
+            topic.asked_ns = topic.tries = 0
+
+    def _skip(self, topic: _Topic) -> None:
+        """Go on behind a hole that the engine can't fill."""
+        go_on = min(topic.waiting) if topic.waiting else topic.asked_to + 1
+        if topic.asked_ns and go_on > topic.expected:
+            self.missed += go_on - topic.expected
+            topic.expected = go_on
+        topic.asked_ns = topic.tries = 0
+        self._release(topic)
+
+    def _ask_hole(self, name: str, topic: _Topic, last: int) -> None:
+        topic.asked_ns, topic.asked_to = time.monotonic_ns(), last
+        topic.tries += 1
+        self._ask("REPLAY", next(self._ids), topic=name, **{"from": topic.expected, "to": last})
+
+    def _ask_again(self) -> None:
+        now_ns = time.monotonic_ns()
+        if now_ns - self._asked_ns < ASK_NS // 4:
+            return
+        self._asked_ns = now_ns
+        for name, topic in self._topics.items():
+            if topic.asked_ns and now_ns - topic.asked_ns > ASK_NS:
+                if topic.tries > 2:
+                    self._skip(topic)
+                else:
+                    self._ask_hole(name, topic, topic.asked_to)
+
+    def _hear(self, heartbeat: Message) -> None:
+        instance = str(heartbeat.payload.get("instance"))
+        if self._instance and instance != self._instance:
+            self.restarts += 1
+        self._instance = instance
+        site = heartbeat.topic.split("/", 1)[0]
+        topics = heartbeat.payload.get("topics")
+        if not isinstance(topics, dict):
+            return
+        for rest, seq in topics.items():
+            name = f"{site}/{rest}"
+            topic = self._topics.get(name)
+            if not isinstance(seq, int):
+                continue
+            if topic is None and self._catches_up and name.startswith(self._prefixes):
+                topic = self._topics[name] = _Topic(seq, 0, {})  # its only message so far got lost
+            if topic is None:
+                continue
+            if seq >= topic.expected and not topic.waiting and not topic.asked_ns:
+                self._ask_hole(name, topic, seq)
+
+    def _answer(self) -> dict[str, Any] | None:
+        assert self._control is not None
+        try:
+            message = self._control.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        try:
+            answer = maps.unpack(message, MAX_ITEMS, wire.MAX_MESSAGE)
+        except ProtocolError:
+            self.damaged += 1
+            return {}
+        items = answer.get("items")
+        for item in items if isinstance(items, list) else ():
+            if answer["type"] == "REPLAY_OK":
+                item = [answer.get("topic"), *item]
+            if len(item) == 3 and isinstance(item[0], str):
+                self._take(item[0].encode(), item[1], item[2])
+        if answer["type"] == "REPLAY_OK":
+            topic = self._topics.get(str(answer.get("topic")))
+            if topic is not None and topic.asked_ns:
+                if answer.get("more"):
+                    self._ask_hole(str(answer["topic"]), topic, topic.asked_to)
+                else:
+                    self._skip(topic)
+        if answer["type"] == "SNAPSHOT_OK" and answer.get("more") and isinstance(items, list) and items:
+            prefix = self._snapshots.pop(int(answer.get("id", 0)), None)
+            if prefix is not None:
+                self._ask_snapshot(prefix, str(items[-1][0]))
+        return answer
+
+    def _ask_snapshot(self, prefix: str, after: str) -> None:
+        mark = next(self._ids)
+        self._snapshots[mark] = prefix
+        self._ask("SNAPSHOT", mark, prefix=prefix, after=after)
+
+    def _ask(self, type_: str, mark: int, **fields: Any) -> None:
+        assert self._control is not None
+        try:
+            self._control.send(maps.pack(type_, id=mark, **fields), zmq.NOBLOCK)
+        except zmq.Again:
+            return  # no engine: what is still missing is asked for again
+
+
+def decode(topic: bytes, header: bytes, payload: bytes) -> Message:
+    """Read the frames of a live message.
+
+    Errors: ProtocolError
+    """
+    fields = wire.decode_live(header, payload)
+    try:
+        name = topic.decode("ascii")
+    except UnicodeDecodeError:
+        raise ProtocolError("a topic is ASCII") from None
+    key, _, what = name.rstrip("/").rpartition("/")
+    if what != fields.what:
+        raise ProtocolError(f"the topic {name} does not carry a {fields.what}")
+    if fields.what == "wave":
+        map_, samples = maps.unpack_wave(payload)
+        return Message(name, key, what, fields, map_, samples)
+    return Message(name, key, what, fields, maps.unpack_payload(payload)[0])

@@ -1,0 +1,279 @@
+"""The streams an engine holds: a row of numbers for the scan, and beside it what only Python needs."""
+
+import secrets
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalcore.clock import Clock
+from vitalcore.errors import ParameterError, ProtocolError
+from vitalcore.kernels.records import STREAM
+from vitalcore.operator import Design, Operator, Signal
+from vitalcore.streams.maps import Channel, Open
+from vitalcore.streams.wire import DTYPES, Code
+from vitalcore.ward import Ward
+
+CREDIT_RECORDS = 64
+CREDIT_S = 4  # of samples that may be under way
+CREDIT_BYTES = (1 << 14, 1 << 19)  # at least and at most
+FRAMES_HZ = 60  # assumed of a variable rate
+IDLE_NS = 60_000_000_000  # a stream silent for longer gives way when there is no room
+REPLAY_MESSAGES = 64  # kept of each topic
+CLOCK_UPDATES_HZ = 4
+TO_MV = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "V": 1e3, "": 1.0}
+
+Message = tuple[int, bytes, bytes]  # topic_seq, header, payload
+
+
+class Refusal(ProtocolError):
+    """A request that is refused with a code."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Table:
+    """Hold a ward with the scale and offset of each slot's channels."""
+
+    def __init__(self, design: Design, signal: Signal) -> None:
+        self.ward = Ward(design)
+        self.timed = signal.fs_hz is None
+        self.columns = signal.columns
+        self.scale = np.ones((16, len(signal.channels)))
+        self.offset = np.zeros_like(self.scale)
+        self.rows = np.full(16, -1)  # of STREAM, by slot
+
+    def open(self, design: Design, signal: Signal, row: int, channels: tuple[Channel, ...], unit: float) -> int:
+        """Give a stream a slot."""
+        slot = self.ward.open(design, signal)
+        if slot >= len(self.rows):
+            more = max(len(self.rows), slot + 1 - len(self.rows))
+            self.scale = np.concatenate([self.scale, np.ones((more, self.scale.shape[1]))])
+            self.offset = np.concatenate([self.offset, np.zeros((more, self.offset.shape[1]))])
+            self.rows = np.concatenate([self.rows, np.full(more, -1)])
+        self.scale[slot] = [channel.scale * unit for channel in channels]
+        self.offset[slot] = [channel.offset * unit for channel in channels]
+        self.rows[slot] = row
+        return slot
+
+
+@dataclass(eq=False)
+class Stream:
+    """Hold what is known of a stream beside its row.
+
+    base    : sample index at which the memory of its slot began
+    wave_base: number of the first chunk of its wave
+    counts  : messages so far, by what they are; begins at `base`, so that an engine that forgot goes on above
+    recent  : last messages, by what they are, to be sent again
+    """
+
+    key: str
+    row: int
+    opened: Open
+    identity: bytes
+    base: int = 0
+    wave_base: int = 0
+    signal: Signal | None = None
+    wave: Signal | None = None
+    clock: Clock | None = None
+    topics: dict[str, bytes] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    recent: dict[str, deque[Message]] = field(default_factory=dict)
+
+    def topic(self, what: str) -> bytes:
+        """Return the topic of one sort of message."""
+        if what not in self.topics:
+            self.topics[what] = f"{self.key}/{what}/".encode()
+            self.counts.setdefault(what, self.base)
+            self.recent[what] = deque(maxlen=REPLAY_MESSAGES)
+        return self.topics[what]
+
+
+class Streams:
+    """Open, take over and forget streams.
+
+    chains  : what is computed on each kind of signal
+    limit   : how many streams there can be
+    memory  : bytes that all credits together may come to
+    """
+
+    def __init__(self, chains: Mapping[str, Operator], limit: int, memory: int) -> None:
+        self.chains = chains
+        self.rows = np.zeros(limit, STREAM)
+        self.rows["handle"] = self.rows["owner"] = self.rows["slot"] = self.rows["table"] = -1
+        self.by_row: list[Stream | None] = [None] * limit
+        self.by_key: dict[str, Stream] = {}
+        self.tables: list[Table] = []
+        self.owners: dict[bytes, int] = {}  # identity of a connection: its number
+        self.seen_ns = np.zeros(limit, np.int64)
+        self.wave_wanted = np.zeros(limit, bool)
+        self.clock_every = np.ones(limit, np.int64)
+        self._held: dict[int, int] = {}  # streams of each connection
+        self._free = list(range(limit))[::-1]
+        self._memory = memory
+        self._connections = 0
+        self._generation = secrets.randbelow(0xFFFF)  # so that handles of an engine before this one mean nothing
+        self._design = lru_cache(maxsize=256)(self._make_design)
+
+    def find(self, opened: Open) -> Stream | None:
+        """Return the stream of this key, if there is one that this gateway may go on with.
+
+        Errors: Refusal
+        """
+        stream = self.by_key.get(opened.key)
+        if stream is None:
+            return None
+        if opened.session < stream.opened.session:
+            raise Refusal(
+                Code.STALE_SESSION,
+                f"session {opened.session} of {opened.key} is over; {stream.opened.session} has begun",
+            )
+        if opened.session > stream.opened.session:
+            return None
+        ours, theirs = stream.opened, opened
+        for name in ("kind", "rate", "channels", "dtype"):
+            if getattr(ours, name) != getattr(theirs, name):
+                raise Refusal(Code.BAD_PARAMETER, f"{name} of {opened.key} can't change within a session")
+        return stream
+
+    def take_over(self, stream: Stream, opened: Open, identity: bytes) -> None:
+        """Let a connection go on with a stream, and the one before no more."""
+        row = self.rows[stream.row]
+        self._let_go(stream)
+        row["next_seq"] = max(int(row["next_seq"]), opened.first_seq)
+        self._own(stream, identity)
+
+    def open(self, opened: Open, identity: bytes, now_ns: int) -> Stream:
+        """Give a new stream or a new session its row and slot; an earlier session must have been finished.
+
+        Errors: Refusal
+        """
+        chain = self.chains.get(opened.kind)
+        if chain is None:
+            raise Refusal(Code.UNSUPPORTED, f"this engine analyses {', '.join(self.chains)}; not {opened.kind}")
+        unit = TO_MV.get(opened.channels[0].unit) if opened.kind == "ecg" else 1.0
+        if unit is None or (opened.kind == "ecg" and len({channel.unit for channel in opened.channels}) > 1):
+            raise Refusal(Code.BAD_PARAMETER, "all channels of an ecg must have one unit: mV, uV or V")
+        if (opened.rate is None) != (opened.kind == "face"):
+            # a chain that takes the one does not take the other: its design would say so less clearly
+            wanted = "times of its own (rate nil)" if opened.kind == "face" else "a rate"
+            raise Refusal(Code.BAD_PARAMETER, f"a {opened.kind} stream needs {wanted}")
+        labels = tuple(channel.label for channel in opened.channels)
+        unit_name = "mV" if opened.kind == "ecg" else opened.channels[0].unit
+        try:
+            design = self._design(Signal(opened.kind, opened.rate, labels, unit_name))
+        except ParameterError as error:
+            raise Refusal(Code.BAD_PARAMETER, str(error)) from None
+        before = self.by_key.get(opened.key)
+        credit = _credit_bytes(opened)
+        freed = int(self.rows[before.row]["credit_bytes"]) if before else 0
+        while credit > self._memory + freed or (before is None and not self._free):
+            if not self._make_room(now_ns, before):
+                raise Refusal(Code.FULL, f"there is no room for another stream; {len(self.by_key)} are open")
+        counts, recent, topics, waves = {}, {}, {}, 0
+        if before is not None:
+            counts, recent, topics = before.counts, before.recent, before.topics
+            waves = before.wave_base + int(self.rows[before.row]["chunks"])
+            self.forget(before)
+        signal = Signal(opened.kind, opened.rate, labels, unit_name)
+        stream = Stream(opened.key, self._free.pop(), opened, identity, opened.first_index, signal, design.wave)
+        stream.counts = {what: max(count, opened.first_index) for what, count in counts.items()}
+        stream.recent, stream.topics = recent, topics
+        stream.wave_base = max(waves, opened.first_index)
+        stream.clock = Clock(opened.rate) if opened.rate else None
+        self._place(stream, design, signal, unit)
+        row = self.rows[stream.row]
+        row["session"], row["next_seq"], row["next_index"] = opened.session, opened.first_seq, opened.first_index
+        row["n_channels"], row["dtype"], row["timed"] = len(labels), opened.dtype, opened.rate is None
+        row["credit_records"], row["credit_bytes"] = CREDIT_RECORDS, credit
+        self._memory -= credit
+        self.seen_ns[stream.row] = now_ns
+        self.clock_every[stream.row] = max(1, int(opened.rate / CLOCK_UPDATES_HZ)) if opened.rate else 1
+        self.by_key[stream.key] = self.by_row[stream.row] = stream
+        self._own(stream, identity)
+        return stream
+
+    def close_slot(self, stream: Stream) -> None:
+        """Give back the slot of a stream that has ended."""
+        row = self.rows[stream.row]
+        if row["table"] >= 0:
+            table = self.tables[row["table"]]
+            table.ward.close(int(row["slot"]))
+            table.rows[row["slot"]] = -1
+            row["table"] = row["slot"] = -1
+
+    def forget(self, stream: Stream) -> None:
+        """Forget a stream."""
+        self.close_slot(stream)
+        self._let_go(stream)
+        row = self.rows[stream.row]
+        self._memory += int(row["credit_bytes"])
+        self.rows[stream.row] = np.zeros((), STREAM)
+        row["handle"] = row["owner"] = row["slot"] = row["table"] = -1
+        self.by_row[stream.row] = None
+        self.wave_wanted[stream.row] = False
+        del self.by_key[stream.key]
+        self._free.append(stream.row)
+
+    def _make_design(self, signal: Signal) -> Design:
+        return self.chains[signal.name].design(signal)
+
+    def _place(self, stream: Stream, design: Design, signal: Signal, unit: float) -> None:
+        for number, table in enumerate(self.tables):
+            same = table.columns == signal.columns and table.timed == (signal.fs_hz is None)
+            if same and table.ward.fits(design):
+                break
+            if not len(table.ward):  # nobody lives there any more
+                table = self.tables[number] = Table(design, signal)
+                break
+        else:
+            number, table = len(self.tables), Table(design, signal)
+            self.tables.append(table)
+        row = self.rows[stream.row]
+        row["table"] = number
+        row["slot"] = table.open(design, signal, stream.row, stream.opened.channels, unit)
+
+    def _own(self, stream: Stream, identity: bytes) -> None:
+        if identity not in self.owners:
+            self._connections += 1
+            self.owners[identity] = self._connections
+        owner = self.owners[identity]
+        self._held[owner] = self._held.get(owner, 0) + 1
+        self._generation = self._generation % 0xFFFF + 1
+        row = self.rows[stream.row]
+        row["handle"], row["owner"] = self._generation << 16 | stream.row, owner
+        row["acked_seq"], row["held_bytes"], row["due"] = row["next_seq"], 0, 0
+        stream.identity = identity
+
+    def _let_go(self, stream: Stream) -> None:
+        owner = self.owners[stream.identity]
+        self._held[owner] -= 1
+        if not self._held[owner]:
+            del self._held[owner], self.owners[stream.identity]
+
+    def _make_room(self, now_ns: int, keep: Stream | None) -> bool:
+        ended = [s for s in self.by_key.values() if self.rows[s.row]["ended"] and s is not keep]
+        idle = [s for s in self.by_key.values() if now_ns - self.seen_ns[s.row] > IDLE_NS and s is not keep]
+        for stream in ended or idle:
+            self.forget(stream)
+        return bool(ended or idle)
+
+
+def _credit_bytes(opened: Open) -> int:
+    width = len(opened.channels) * DTYPES[opened.dtype].itemsize + (8 if opened.rate is None else 0)
+    want = int(CREDIT_S * float(opened.rate or FRAMES_HZ) * width) + 72 * CREDIT_RECORDS
+    return min(max(want, CREDIT_BYTES[0]), CREDIT_BYTES[1])
+
+
+def due(rows: NDArray[np.void], every: bool) -> NDArray[np.int64]:
+    """List the rows that are owed an acknowledgement: all, or those whose credit is half used."""
+    owed = rows["due"] != 0
+    if not every:
+        waiting = rows["next_seq"] - rows["acked_seq"]
+        owed &= (2 * waiting >= rows["credit_records"]) | (2 * rows["held_bytes"] >= rows["credit_bytes"])
+    return np.flatnonzero(owed)
