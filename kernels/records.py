@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels.kernel import kernel
 
+Index = int | np.int64
+
 # One row a stream; its handle's low 16 bits are the row.
 STREAM = np.dtype(
     [
@@ -90,7 +92,7 @@ CRC_SLICES = _slices()
 
 
 @kernel
-def crc32(slices: NDArray[np.int64], data: NDArray[np.uint8], start: int, stop: int, crc: int) -> int:
+def crc32(slices: NDArray[np.int64], data: NDArray[np.uint8], start: Index, stop: Index, crc: Index) -> np.int64:
     """Go on with a CRC-32 over data[start:stop]; begin with 0.
 
     slices : CRC_SLICES, [8, 256]
@@ -127,7 +129,7 @@ def check(
     shorts: NDArray[np.uint16],
     at: int,
     stop: int,
-) -> tuple[int, int]:
+) -> tuple[int, Index]:
     """Check the format of the record at a byte; return its code, 0 for good, and where the next one begins.
 
     The next one begins at `stop` where the bounds of this one can't be trusted.
@@ -139,7 +141,7 @@ def check(
     end = at + header_len + ((size + 7) & ~7)
     if header_len < HEADER or header_len & 7 or end > stop:
         return BAD_FRAME, stop
-    crc = crc32(slices, data, at, at + 56, 0)
+    crc: Index = crc32(slices, data, at, at + 56, 0)
     crc = crc32(slices, data, at + header_len, at + header_len + size, crc)
     if crc != np.int64(halves[(at >> 2) + 14]):
         return BAD_FRAME, stop

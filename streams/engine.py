@@ -29,6 +29,7 @@ def default_chains() -> dict[str, Operator]:
     """Return what an engine computes on each kind of signal."""
     from vitalcore.ecg import Ecg
     from vitalcore.face import Face
+
     from vitalcore.ppg import Ppg
 
     return {"ecg": Ecg(), "ppg": Ppg(), "face": Face()}
@@ -69,8 +70,7 @@ class Engine:
             ):
                 socket = sockets.serve(self._context, kind, endpoint)
                 self._sockets.append(socket)
-                bound = socket.get(zmq.LAST_ENDPOINT)
-                self.endpoints[name] = bound.rstrip(b"\0").decode()
+                self.endpoints[name] = sockets.endpoint_of(socket)
         except Exception:
             self.close()
             raise

@@ -52,7 +52,7 @@ class Gateway:
         self._pack, self._room, self._client = pack, room, client
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._socket = sockets.connect(self._context, zmq.DEALER, address)
+            self._socket = sockets.connect(self._context, zmq.DEALER, address, queue=False)
         except ParameterError:
             self._context.term()
             raise
@@ -96,10 +96,10 @@ class Gateway:
         Errors: ParameterError
         """
         known = tuple(Channel() for _ in range(channels)) if isinstance(channels, int) else tuple(channels)
-        if dtype not in maps.DTYPE_NAMES:
-            raise ParameterError(f"dtype is {dtype}; it must be one of {', '.join(maps.DTYPE_NAMES)}")
+        if dtype not in wire.DTYPE_NAMES:
+            raise ParameterError(f"dtype is {dtype}; it must be one of {', '.join(wire.DTYPE_NAMES)}")
         rate = None if fs_hz is None else Fraction(fs_hz).limit_denominator(1_000_000)
-        opened = Open(key, self.session, kind, rate, known, maps.DTYPE_NAMES[dtype], meta=meta)
+        opened = Open(key, self.session, kind, rate, known, wire.DTYPE_NAMES[dtype], meta=meta)
         try:
             maps.read_open(maps.unpack(maps.write_open(opened)))
         except ProtocolError as error:
@@ -205,13 +205,14 @@ class Gateway:
             self._post(b"".join(self._batch))
             self._batch, self._batch_bytes = [], 0
 
-    def poll(self, timeout_ms: int = 0) -> None:
-        """Hear what the engine says, open again what it has forgotten, and send what credit allows.
+    def poll(self, timeout_ms: int = 0) -> bool:
+        """Hear what the engine says, open again what it has forgotten, send what credit allows; tell if it said any.
 
         timeout_ms : how long to wait for the engine to say something
         """
         self.flush()
-        if self._socket.poll(timeout_ms):
+        heard = bool(self._socket.poll(timeout_ms))
+        if heard:
             for _ in range(MAX_RECEIVED):
                 try:
                     message = self._socket.recv(zmq.NOBLOCK)
@@ -225,6 +226,7 @@ class Gateway:
         for spool in list(self._unsent):
             self._pump(spool)
         self.flush()
+        return heard
 
     def drain(self, timeout_s: float = 10.0) -> bool:
         """Poll until everything is acknowledged; tell whether it is."""

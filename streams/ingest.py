@@ -310,8 +310,10 @@ class Ingest:
 
     def _refusal(self, row: int, code: int) -> bytes:
         held = self._streams.rows[row]
-        numbers = (int(held[name]) for name in ("session", "handle", "next_seq", "credit_records", "credit_bytes"))
-        return wire.encode_ack(Ack(*numbers, code))
+        session, handle, next_seq = int(held["session"]), int(held["handle"]), int(held["next_seq"])
+        return wire.encode_ack(
+            Ack(session, handle, next_seq, int(held["credit_records"]), int(held["credit_bytes"]), code)
+        )
 
     def _send(self, identity: bytes, message: bytes) -> None:
         try:

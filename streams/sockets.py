@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from typing import Any
 
 import zmq
 
@@ -65,10 +66,19 @@ def serve(context: "zmq.Context[zmq.Socket[bytes]]", kind: int, endpoint: str) -
     return socket
 
 
-def connect(context: "zmq.Context[zmq.Socket[bytes]]", kind: int, endpoint: str) -> "zmq.Socket[bytes]":
+def endpoint_of(socket: "zmq.Socket[bytes]") -> str:
+    """Return where a socket is bound, its port resolved."""
+    bound: Any = socket.get(zmq.LAST_ENDPOINT)
+    return str(bound.rstrip(b"\0"), "ascii")
+
+
+def connect(
+    context: "zmq.Context[zmq.Socket[bytes]]", kind: int, endpoint: str, queue: bool = True
+) -> "zmq.Socket[bytes]":
     """Connect a client's socket, which reconnects by itself.
 
-    kind : zmq.DEALER or zmq.SUB
+    kind  : zmq.DEALER or zmq.SUB
+    queue : whether what is sent waits for a peer that is not there
 
     Errors: ParameterError where the endpoint is none.
     """
@@ -77,6 +87,7 @@ def connect(context: "zmq.Context[zmq.Socket[bytes]]", kind: int, endpoint: str)
     socket.set(zmq.RECONNECT_IVL_MAX, 2000)
     if kind == zmq.SUB:
         socket.set(zmq.RCVHWM, FAN_OUT)
+    socket.set(zmq.IMMEDIATE, not queue)
     if "[" in endpoint:
         socket.set(zmq.IPV6, 1)
     try:

@@ -181,7 +181,8 @@ class Streams:
             waves = before.wave_base + int(self.rows[before.row]["chunks"])
             self.forget(before)
         signal = Signal(opened.kind, opened.rate, labels, unit_name)
-        stream = Stream(opened.key, self._free.pop(), opened, identity, opened.first_index, signal, design.wave)
+        stream = Stream(opened.key, self._free.pop(), opened, identity, opened.first_index)
+        stream.signal, stream.wave = signal, design.wave
         stream.counts = {what: max(count, opened.first_index) for what, count in counts.items()}
         stream.recent, stream.topics = recent, topics
         stream.wave_base = max(waves, opened.first_index)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.streams.frames import MANIFEST, frame, names
 from vitalcore.errors import ProtocolError
+from vitalcore.operator import Signal
 from vitalcore.streams import maps, wire
 from vitalcore.streams.maps import Channel, Open
 
@@ -63,7 +64,14 @@ def test_a_message_beyond_the_limit_is_not_read() -> None:
 
 
 def test_a_wave_whose_samples_are_missing_is_refused() -> None:
-    payload = maps.pack_wave(Fraction(250), ("I", "II"), "mV", np.ones((3, 2)))
+    payload = maps.pack_wave(Signal("ecg", Fraction(250), ("I", "II"), "mV"), np.ones((3, 2)))
     assert maps.unpack_wave(payload)[1].shape == (3, 2)
     with pytest.raises(ProtocolError, match="3 samples"):
         maps.unpack_wave(payload[:-4])
+
+
+def test_a_wave_of_a_variable_rate_carries_its_times() -> None:
+    times = np.array([10**18, 10**18 + 33])
+    fields, samples = maps.unpack_wave(maps.pack_wave(Signal("face", None, ("a",), "1"), np.ones((2, 1)), times))
+    assert fields["t_ns"].tolist() == times.tolist()
+    assert samples.tolist() == [[1.0], [1.0]]

@@ -1,0 +1,124 @@
+"""An engine in a thread, and a peer that says exactly what it is told to."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgpack
+import pytest
+import zmq
+
+from tests.streams.chain import Peaks
+from vitalcore.streams import maps, wire
+from vitalcore.streams.engine import Engine
+from vitalcore.streams.wire import Ack
+
+ANY = "tcp://127.0.0.1:*"
+
+
+class Running:
+    """Run an engine in a thread."""
+
+    def __init__(self, ingest: str = ANY, **options: Any) -> None:
+        options = {"chains": {"ecg": Peaks(), "face": Peaks()}} | options
+        self.engine = Engine(ingest, ANY, ANY, **options)
+        self.ingest, self.live, self.control = (self.engine.endpoints[name] for name in ("ingest", "live", "control"))
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.engine.run, args=(self._stop,), daemon=True)
+        self._thread.start()
+        assert self.engine.ready.wait(120)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+
+class Peer:
+    """Speak bytes on one connection."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.socket = self._context.socket(zmq.DEALER)
+        self.socket.set(zmq.LINGER, 0)
+        self.socket.connect(endpoint)
+
+    def ask(self, type_: str, **fields: Any) -> dict[str, Any]:
+        self.socket.send(maps.pack(type_, **fields))
+        return self.map()
+
+    def map(self) -> dict[str, Any]:
+        while True:
+            message = self.receive()
+            if maps.is_map(message):
+                value: dict[str, Any] = msgpack.unpackb(message)
+                return value
+
+    def receive(self) -> bytes:
+        assert self.socket.poll(5000), "the engine says nothing"
+        return self.socket.recv()
+
+    def acks(self, until: Callable[[Ack], bool]) -> list[Ack]:
+        """Collect acknowledgements up to the first that is asked for."""
+        heard: list[Ack] = []
+        while not (heard and until(heard[-1])):
+            message = self.receive()
+            if not maps.is_map(message):
+                for ack in wire.decode_acks(message):
+                    heard.append(ack)
+                    if until(ack):
+                        break
+        return heard
+
+    def refusal(self) -> Ack:
+        return self.acks(lambda ack: ack.code != 0)[-1]
+
+    def open(self, key: str = "icu/p1/monitor/ecg", **changes: Any) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "key": key,
+            "session": 7,
+            "kind": "ecg",
+            "rate": [250, 1],
+            "channels": [{"label": "II", "unit": "mV"}],
+            "dtype": "f32",
+        }
+        return self.ask("OPEN", **(fields | changes))
+
+    def close(self) -> None:
+        self.socket.close()
+        self._context.term()
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    engine = Running()
+    yield engine
+    assert engine.alive, "the engine has died"
+    engine.stop()
+
+
+@pytest.fixture
+def peer(running: Running) -> Iterator[Peer]:
+    made = Peer(running.ingest)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def control(running: Running) -> Iterator[Peer]:
+    made = Peer(running.control)
+    yield made
+    made.close()
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+    """Wait until a condition holds; tell whether it does."""
+    end = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    return condition()

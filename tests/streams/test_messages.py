@@ -1,0 +1,43 @@
+"""Payloads of live messages: the catalogue's names, and nil for what is not known."""
+
+from typing import Any, cast
+
+import msgpack
+import numpy as np
+
+from vitalcore.kernels import codes, finding
+from vitalcore.kernels.finding import BEAT, EVENT, FEATURE, FINDING
+from vitalcore.streams import messages
+from vitalcore.streams.messages import Row
+
+
+def row(what: int, code: int, **body: float) -> Row:
+    made = np.zeros(1, FINDING)
+    made["what"], made["code"], made["channel"], made["t"], made["t_known"] = what, code, -1, 10.5, 12
+    made["quality"], made["reasons"], made["body"] = 0.5, codes.NOISE | codes.MOTION, np.nan
+    for place, value in body.items():
+        made["body"][0, getattr(finding, place)] = value
+    rows: list[Any] = made.tolist()
+    return cast(Row, rows[0])
+
+
+def test_a_beat_has_its_class_as_a_letter_and_nil_for_what_is_not_known() -> None:
+    said = msgpack.unpackb(messages.beat(row(BEAT, codes.HEART_BEAT, LABEL=ord("V"), ONSET=3.0), 100, 5))
+    assert (said["code"], said["class"], said["t"], said["onset"]) == ("heart_beat", "V", 110.5, 103.0)
+    assert said["interval_s"] is said["end"] is said["amplitude"] is None
+    assert (said["reasons"], said["t_arrival_ns"]) == (["noise", "motion"], 5)
+
+
+def test_an_event_without_an_end_lasts() -> None:
+    said = msgpack.unpackb(messages.event(row(EVENT, codes.NO_USABLE_SIGNAL, EVIDENCE_FROM=1, EVIDENCE_TO=9), 0, 5))
+    assert (said["code"], said["t_end"], said["evidence"]) == ("no_usable_signal", None, [1.0, 9.0])
+
+
+def test_a_value_that_the_signal_can_not_carry_is_nil() -> None:
+    rows = [row(FEATURE, codes.HEART_RATE), row(FEATURE, codes.SIGNAL_QUALITY, VALUE=0.25)]
+    said = msgpack.unpackb(messages.features(rows, 0, 5))["features"]
+    assert [(one["code"], one["value"]) for one in said] == [("heart_rate", None), ("signal_quality", 0.25)]
+
+
+def test_a_code_outside_the_catalogue_is_spelled_as_its_number() -> None:
+    assert messages.name(999) == "999"

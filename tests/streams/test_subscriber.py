@@ -1,0 +1,202 @@
+"""The subscriber client: every message once and in order, holes filled or counted, last losses noticed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+import zmq
+
+from tests.streams.conftest import Running
+from vitalcore.errors import ProtocolError
+from vitalcore.streams import maps, wire
+from vitalcore.streams.gateway import Gateway
+from vitalcore.streams.subscriber import Message, Subscriber, decode
+from vitalcore.streams.wire import LiveHeader
+
+TOPIC = "icu/p1/monitor/ecg/beat/"
+
+
+def frames(seq: int, t_known_ns: int | None = None, flags: int = 0, topic: str = TOPIC) -> list[bytes]:
+    payload = msgpack.packb({"n": seq})
+    header = LiveHeader("beat", seq, seq, seq, seq if t_known_ns is None else t_known_ns, 0, flags)
+    return [topic.encode(), wire.encode_live(header, payload), payload]
+
+
+class Publisher:
+    """Say exactly what it is told to, and answer REPLAY from what it holds."""
+
+    def __init__(self) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.live, self.control = self.context.socket(zmq.XPUB), self.context.socket(zmq.ROUTER)
+        self.live_port = self.live.bind_to_random_port("tcp://127.0.0.1")
+        self.control_port = self.control.bind_to_random_port("tcp://127.0.0.1")
+        self.holds: dict[int, list[bytes]] = {}
+        self.asked: list[dict[str, Any]] = []
+
+    def subscriber(self, **options: Any) -> Subscriber:
+        made = Subscriber(
+            f"tcp://127.0.0.1:{self.live_port}", f"tcp://127.0.0.1:{self.control_port}", "icu/", **options
+        )
+        for _ in range(2):  # its prefix and the site's heartbeat
+            assert self.live.poll(5000)
+            self.live.recv()
+        return made
+
+    def say(self, *messages: list[bytes]) -> None:
+        for message in messages:
+            self.live.send_multipart(message)
+
+    def heartbeat(self, topics: dict[str, int], instance: str = "a") -> None:
+        payload = msgpack.packb({"instance": instance, "topics": topics})
+        header = wire.encode_live(LiveHeader("heartbeat", 0, 0, 0, 0, 0), payload)
+        self.say([b"icu/-/-/-/heartbeat/", header, payload])
+
+    def answer(self) -> None:
+        while self.control.poll(20):
+            identity, message = self.control.recv_multipart()
+            fields = maps.unpack(message)
+            self.asked.append(fields)
+            answer: dict[str, Any] = {"type": "SNAPSHOT_OK", "id": fields["id"], "items": []}
+            if fields["type"] == "REPLAY":
+                found = [self.holds[k][1:] for k in range(fields["from"], fields["to"] + 1) if k in self.holds]
+                answer = {"type": "REPLAY_OK", "id": fields["id"], "topic": fields["topic"], "items": found}
+            self.control.send_multipart([identity, msgpack.packb(answer)])
+
+    def close(self) -> None:
+        self.live.close(0)
+        self.control.close(0)
+        self.context.term()
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    made = Publisher()
+    yield made
+    made.close()
+
+
+def numbers(publisher: Publisher, subscriber: Subscriber) -> list[int]:
+    found = []
+    for _ in range(10):
+        while (message := subscriber.receive(20)) is not None:
+            found.append(message.header.topic_seq)
+        publisher.answer()
+    return found
+
+
+def test_a_hole_is_asked_for_and_filled_in_order(publisher: Publisher) -> None:
+    with publisher.subscriber(catch_up=False) as subscriber:
+        publisher.holds = {k: frames(k, flags=wire.REPLAYED) for k in (4, 5)}
+        publisher.say(frames(3), frames(6), frames(7))
+        assert numbers(publisher, subscriber) == [3, 4, 5, 6, 7]
+        assert [(a["type"], a["from"], a["to"]) for a in publisher.asked] == [("REPLAY", 4, 5)]
+        assert (subscriber.missed, subscriber.replayed) == (0, 2)
+
+
+def test_what_the_engine_holds_no_more_is_counted_and_left_behind(publisher: Publisher) -> None:
+    with publisher.subscriber(catch_up=False) as subscriber:
+        publisher.holds = {5: frames(5, flags=wire.REPLAYED)}
+        publisher.say(frames(3), frames(6))
+        assert numbers(publisher, subscriber) == [3, 5, 6]
+        assert subscriber.missed == 1
+
+
+def test_a_lost_last_message_is_noticed_by_the_heartbeat(publisher: Publisher) -> None:
+    with publisher.subscriber(catch_up=False) as subscriber:
+        publisher.holds = {4: frames(4, flags=wire.REPLAYED)}
+        publisher.say(frames(3))
+        publisher.heartbeat({"p1/monitor/ecg/beat/": 4})
+        assert numbers(publisher, subscriber) == [3, 4]
+
+
+def test_the_only_message_of_a_topic_is_noticed_too(publisher: Publisher) -> None:
+    with publisher.subscriber() as subscriber:
+        publisher.holds = {0: frames(0, flags=wire.REPLAYED)}
+        publisher.heartbeat({"p1/monitor/ecg/beat/": 0})
+        assert numbers(publisher, subscriber) == [0]
+
+
+def test_duplicates_are_dropped(publisher: Publisher) -> None:
+    with publisher.subscriber(catch_up=False) as subscriber:
+        publisher.say(frames(3), frames(4), frames(3), frames(4, flags=wire.REPLAYED), frames(5))
+        assert numbers(publisher, subscriber) == [3, 4, 5]
+        assert subscriber.duplicates == 2
+
+
+def test_a_count_that_begins_anew_later_in_time_is_followed(publisher: Publisher) -> None:
+    with publisher.subscriber(catch_up=False) as subscriber:
+        publisher.say(frames(30), frames(31), frames(0, t_known_ns=100), frames(1, t_known_ns=101))
+        assert numbers(publisher, subscriber) == [30, 31, 0, 1]
+        assert subscriber.restarts == 1
+
+
+def test_damaged_messages_are_counted_and_stop_nothing(publisher: Publisher) -> None:
+    with publisher.subscriber(catch_up=False) as subscriber:
+        topic, header, payload = frames(4)
+        publisher.say([topic, header[:-1], payload], [topic, header, payload + b"x"], [topic], frames(5))
+        assert numbers(publisher, subscriber) == [5]
+        assert subscriber.damaged == 2
+
+
+def test_an_engine_that_does_not_answer_is_one_clear_error() -> None:
+    with (
+        Subscriber("tcp://127.0.0.1:9", "tcp://127.0.0.1:9", "icu/") as subscriber,
+        pytest.raises(ProtocolError, match="STATUS"),
+    ):
+        subscriber.request("STATUS", timeout_s=0.1)
+
+
+def test_a_topic_and_a_header_that_disagree_are_refused() -> None:
+    with pytest.raises(ProtocolError, match="gap"):
+        decode(TOPIC.replace("beat", "gap").encode(), *frames(1)[1:])
+
+
+def test_a_late_joiner_begins_with_the_last_message_of_each_topic(running: Running) -> None:
+    with Gateway(running.ingest) as gateway:
+        stream = gateway.open("icu/p1/monitor/ecg", "ecg", 250)
+        gateway.send(stream, np.array([2, 0, 2, 0, 2], np.float32))
+        assert gateway.drain()
+        with Subscriber(running.live, running.control, "icu/p1/") as subscriber:
+            first: dict[str, Message] = {}
+            while len(first) < 2 and (message := subscriber.receive(3000)) is not None:
+                first[message.what] = message
+            assert first["beat"].replayed
+            assert (first["beat"].header.topic_seq, first["beat"].payload["t"]) == (2, 4.0)
+            assert first["feature"].header.topic_seq == 0
+            gateway.send(stream, np.array([2, 0], np.float32))
+            gateway.drain()
+            after = subscriber.receive(3000)
+            assert after is not None
+            assert (after.header.topic_seq, after.replayed) == (3, False)
+
+
+def test_a_slow_subscriber_loses_its_own_messages_and_nobody_elses(running: Running) -> None:
+    topic = "icu/p1/monitor/ecg"
+    slow_context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    slow = slow_context.socket(zmq.SUB)
+    slow.set(zmq.RCVHWM, 1)
+    slow.set(zmq.RCVBUF, 4096)
+    slow.connect(running.live)
+    slow.subscribe(topic)
+    with (
+        Gateway(running.ingest) as gateway,
+        Subscriber(running.live, running.control, topic, catch_up=False) as quick,
+    ):
+        quick.status()
+        stream = gateway.open(topic, "ecg", 250)
+        heard = 0
+        for round_ in range(40):
+            for _ in range(100):
+                gateway.send(stream, np.full(10, 2, np.float32))
+            assert gateway.drain(30)
+            while heard < 1000 * (round_ + 1) and (message := quick.receive(3000)) is not None:
+                heard += message.what == "beat"
+        assert (heard, quick.missed) == (40_000, 0)
+        slow_heard = 0
+        while slow.poll(200):
+            slow_heard += b"/beat/" in slow.recv_multipart()[0]
+        assert 0 < slow_heard < 40_000
+    slow.close(0)
+    slow_context.term()
