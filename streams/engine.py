@@ -5,34 +5,25 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 import zmq
 
+from vitalcore import warm
 from vitalcore.kernels.records import CRC_SLICES, ROW, STREAM, scan, unpack
-from vitalcore.operator import Operator, Signal
+from vitalcore.operator import Operator
 from vitalcore.streams import maps, sockets, wire
 from vitalcore.streams.control import Control
 from vitalcore.streams.ingest import Ingest
 from vitalcore.streams.live import Live
-from vitalcore.streams.table import Streams, Table
+from vitalcore.streams.table import Streams
+from vitalcore.version import version
 
 ACK_NS = 50_000_000
 HEARTBEAT_NS = 1_000_000_000
 POLL_MS = 10
 FAREWELL_MS = 200
-
-
-def default_chains() -> dict[str, Operator]:
-    """Return what an engine computes on each kind of signal."""
-    from vitalcore.ecg import Ecg
-    from vitalcore.face import Face
-
-    from vitalcore.ppg import Ppg
-
-    return {"ecg": Ecg(), "ppg": Ppg(), "face": Face()}
 
 
 class Engine:
@@ -58,7 +49,7 @@ class Engine:
         max_streams: int = 8192,
         memory: int = 1 << 29,
     ) -> None:
-        self._chains = default_chains() if chains is None else dict(chains)
+        self._chains = warm.CHAINS if chains is None else dict(chains)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sockets: list[zmq.Socket[bytes]] = []
         self.endpoints: dict[str, str] = {}
@@ -80,7 +71,7 @@ class Engine:
         streams = Streams(self._chains, max_streams, memory)
         greeting = {
             "version": maps.WIRE_VERSION,
-            "engine": f"vitalcore {_version()}",
+            "engine": f"vitalcore {version()}",
             "instance": self.instance,
             "max_record": wire.MAX_RECORD,
             "max_records": wire.MAX_RECORDS,
@@ -97,7 +88,7 @@ class Engine:
         Every kernel is compiled before the first message is taken; `ready` is set then.
         """
         try:
-            warm(self._chains)
+            _warm(self._chains)
             gc.collect()
             gc.freeze()  # what is here now stays: no collection needs to walk it
             self.ready.set()
@@ -122,7 +113,7 @@ class Engine:
         sums = {name: int(streams.rows[name][open_].sum()) for name in ("duplicates", "gaps", "lost", "undeclared_gap")}
         return (
             {
-                "engine": f"vitalcore {_version()}",
+                "engine": f"vitalcore {version()}",
                 "instance": self.instance,
                 "uptime_ns": time.time_ns() - self._started_ns,
                 "streams": len(streams.by_key),
@@ -164,16 +155,10 @@ class Engine:
                 heartbeat_at = now + HEARTBEAT_NS
 
 
-def warm(chains: Mapping[str, Operator]) -> None:
+def _warm(chains: Mapping[str, Operator]) -> None:
     """Compile everything that runs between a record and its findings."""
-    signals = {"face": Signal("face", None, tuple(str(k) for k in range(1434)), "1")}
-    for kind, chain in chains.items():
-        signal = signals.get(kind) or Signal(kind, maps.WARM_HZ, ("",), "mV" if kind == "ecg" else "")
-        design = chain.design(signal)
-        table = Table(design, signal)
-        slot = table.ward.open(design, signal)
-        table.ward.push([slot], np.array([0, 1]), np.ones((1, signal.columns)))
-        table.ward.finish(slot)
+    for _, compute in warm.wards(chains):
+        compute()
     nothing = np.frombuffer(bytes(wire.RECORD.size), np.uint8)  # read-only, as what arrives is
     numbers = np.zeros(0, np.int64)
     rows, streams, at = np.zeros(1, ROW), np.zeros(1, STREAM), np.zeros(1, np.int64)
@@ -183,10 +168,3 @@ def warm(chains: Mapping[str, Operator]) -> None:
     floats = nothing.view(np.float32), nothing.view(np.float64)
     scale, x = np.ones((1, 1)), np.zeros((0, 1))
     unpack(streams, scale, scale, *integers, *floats, rows, numbers, x, np.zeros(1, np.int64))
-
-
-def _version() -> str:
-    try:
-        return version("vitalcore")
-    except PackageNotFoundError:
-        return "unknown"

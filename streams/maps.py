@@ -23,7 +23,6 @@ KINDS = ("ecg", "ppg", "resp", "acc", "face", "ear", "rr", "numeric")
 ACKS = ("received", "journaled", "fsynced")
 RESUMES = ("in_order", "live_first")
 WIRE_VERSION = 1
-WARM_HZ = Fraction(250)  # rate of the streams on which an engine warms up
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}(/[A-Za-z0-9._-]{1,64}){3}", re.ASCII)
 
