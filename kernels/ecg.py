@@ -26,6 +26,8 @@ STATE = np.dtype(
         ("qrs", qrs.STATE),
         ("rate", rate.RATE),
         ("zi", "f8", (MAX_LEADS, N_SECTIONS, 2)),
+        ("n_missing", "i8", (MAX_LEADS,)),  # in a row
+        ("n_seen", "i8"),  # samples
         ("second", "i8"),  # the one that is running, from 1
         ("second_begin", "i8"),  # its first sample
         ("second_end", "i8"),  # its last sample
@@ -44,10 +46,39 @@ def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     qrs.begin(q, state["qrs"], buffer)
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
-        head[qrs.RUN] = q["hold"] + 1.0  # the first sample ends a gap
+        state["n_missing"][c] = q["hold"] + 1  # the first sample ends a gap
         quality.begin(head)
     state["second"] = 1
     state["second_end"] = -(-params["rate_num"] // params["rate_den"])
+
+
+@kernel
+def clean(params: np.void, state: np.void, c: int, x: NDArray[np.float64], wave: NDArray[np.float64]) -> None:
+    """Filter the samples of a lead; after a gap as if the first value had been there for ever."""
+    sections = params["sos"]
+    zi = state["zi"][c]
+    run: int = state["n_missing"][c]
+    for i in range(x.shape[0]):
+        v = x[i]
+        if abs(v) < qrs.LARGEST:
+            if run > 0:
+                if run > params["qrs"]["hold"]:
+                    sos.settle(sections, zi, v)
+                run = 0
+            wave[i] = sos.tick(sections, zi, v)
+        else:
+            run += 1
+            wave[i] = np.nan
+    state["n_missing"][c] = run
+
+
+@kernel
+def mark(q: np.void, state: np.void, buffer: NDArray[np.float64], beat: np.void) -> None:
+    """Follow the rate, and give a beat the quality of its lead."""
+    rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
+    head = beat["channel"] * q["stride"]
+    beat["quality"] *= buffer[head + qrs.QUALITY]
+    beat["reasons"] = int(buffer[head + quality.REASONS])
 
 
 @kernel
@@ -95,8 +126,8 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
         quality.judge(params["quality"], head, length, q["floor"])
-        if head[quality.QUALITY] > best:
-            best = head[quality.QUALITY]
+        if head[qrs.QUALITY] > best:
+            best = head[qrs.QUALITY]
             best_lead = c
     qrs.weigh(q, beats, buffer)
     usable = best >= quality.POOR
@@ -110,7 +141,7 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
     n += 2
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
-        report(out[n], codes.SIGNAL_QUALITY, c, t, head[quality.QUALITY], 1.0, int(head[quality.REASONS]))
+        report(out[n], codes.SIGNAL_QUALITY, c, t, head[qrs.QUALITY], 1.0, int(head[quality.REASONS]))
         n += 1
     if usable:
         state["n_lost"] = 0
@@ -152,35 +183,23 @@ def step(
     """
     q = params["qrs"]
     beats = state["qrs"]
-    n_leads = q["n_leads"]
     stride = q["stride"]
-    sections = params["sos"]
-    n = 0
-    for i in range(x.shape[0]):
-        base = 0
-        for c in range(n_leads):
-            v = x[i, c]
-            head = buffer[base : base + stride]
-            quality.watch(head, v)
-            if abs(v) < qrs.LARGEST:
-                zi = state["zi"][c]
-                if head[qrs.RUN] > q["hold"]:
-                    sos.settle(sections, zi, v)
-                wave[i, c] = sos.tick(sections, zi, v)
-            else:
-                wave[i, c] = np.nan
-            base += stride
-        if qrs.take(q, beats, buffer, x, i):
-            for c in range(n_leads):
-                quality.watch_work(params["quality"], buffer[c * stride : (c + 1) * stride])
+    n = i = 0
+    while i < x.shape[0]:
+        end = min(x.shape[0], i + state["second_end"] + 1 - state["n_seen"])
+        for c in range(q["n_leads"]):
+            quality.watch(buffer[c * stride : (c + 1) * stride], x[i:end, c])
+            clean(params, state, c, x[i:end, c], wave[i:end, c])
+        state["n_seen"] += end - i
+        while i < end:
+            i += qrs.take(q, beats, buffer, x, i, end)
+            for c in range(q["n_leads"]):
+                quality.watch_work(params["quality"], buffer[c * stride : (c + 1) * stride], beats["n_fresh"])
             first = n
-            n = qrs.decide(q, beats, buffer, out, n)
+            n = qrs.search(q, beats, buffer, out, n)
             for k in range(first, n):
-                rate.add(state["rate"], out[k]["body"][finding.INTERVAL_S])
-                head = buffer[out[k]["channel"] * stride : (out[k]["channel"] + 1) * stride]
-                out[k]["quality"] *= head[quality.QUALITY]
-                out[k]["reasons"] = int(head[quality.REASONS])
-        if beats["n_seen"] > state["second_end"]:
+                mark(q, state, buffer, out[k])
+        if state["n_seen"] > state["second_end"]:
             n = end_second(params, state, buffer, out, n)
     return n
 

@@ -8,12 +8,14 @@ Source: the decision rules follow what P. Hamilton, Open Source ECG Analysis, Co
 (median levels, T waves by steepness, look back after 1.5 intervals); band, fusion, waiting and R times are our own.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.kernels import codes, finding
 from vitalcore.kernels.kernel import kernel
-from vitalcore.kernels.rpeak import PEAK, locate
+from vitalcore.kernels.rpeak import PEAK, locate, wrap
 
 N_LEVELS = 8  # peaks remembered for each level
 N_WEAK = 8  # peaks remembered for the look back
@@ -27,10 +29,13 @@ PARAMS = np.dtype(
         ("fs_hz", "f8"),
         ("n_leads", "i8"),
         ("block", "i8"),  # samples averaged to one work sample
-        ("n_half", "i8"),  # taps on each side of the centre
+        ("per_block", "f8"),  # 1 / block
+        ("n_half", "i8"),  # taps on each side of the centre, even
         ("taps", "f8", (MAX_TAPS,)),  # from the centre outwards
         ("n_energy", "i8"),  # work samples in the energy's window
+        ("per_energy", "f8"),  # 1 / n_energy
         ("n_ring", "i8"),  # samples kept for the R time
+        ("n_back", "i8"),  # those of them that are kept surely, however the samples come
         ("stride", "i8"),  # of a lead's part of the buffer
         ("delay", "f8"),  # samples from the newest one back to the middle of what the energy has seen
         ("hold", "i8"),  # samples: a gap up to here is bridged by the last value
@@ -61,14 +66,15 @@ SHADOW = 0.45  # of an interval
 
 STATE = np.dtype(
     [
-        ("n_seen", "i8"),  # samples
+        ("n_taken", "i8"),  # samples
+        ("n_seen", "i8"),  # samples, to the end of the work sample that is looked at
         ("phase", "i8"),  # samples in the block
         ("ring_at", "i8"),
         ("work_at", "i8"),
         ("energy_at", "i8"),
-        ("w", "i8"),  # work samples
+        ("n_fresh", "i8"),  # work samples ready to be looked at
+        ("w", "i8"),  # work samples looked at
         ("energy", "f8"),
-        ("before", "f8"),  # energy one work sample earlier
         ("floor", "f8"),  # of the weighted sum
         ("lead", "i8"),  # in which R peaks are timed
         ("top", "f8"),  # the highest energy since the last peak
@@ -99,13 +105,22 @@ STATE = np.dtype(
     align=True,
 )
 
+SEGMENT = 16  # work samples that are condensed before they are looked at
+USUAL_HALF = 8
+ROUND = 1.5 * 2.0**26  # added and taken away it leaves multiples of 2^-26 mV, of which 2^27 mV can be summed exactly
+UNKNOWN = -1.0  # energy while the filters fill
+
 # Head of a lead's part of the buffer; the ring of samples, the ring of work samples (twice, so that a window lies in
 # one piece) and the ring of rectified band-pass follow.
-HELD, SUM, RUN, GOOD = 0, 1, 2, 3  # last value, sum of the block, missing in a row, good work samples in a row
-ENERGY, TOP, HIGHEST = 4, 5, 6  # energy now, at the fused top, highest while learning
+HELD, RUN, GOOD, SUM = 0, 1, 2, 3  # last value, missing ones in a row, work samples since a gap, sum of the block
+ENERGY = 4  # sum of what the energy's window holds
+TOP, HIGHEST = 5, 6  # energy at the fused top, highest while learning
 LEVEL, NOISE = 7, 8  # energy of QRS, of other peaks
 GAIN, USABLE = 9, 10  # weight in the sum; 0 unusable, 1 poor, 2 good
-N_HEAD = 29  # the rest of the head belongs to `quality`
+QUALITY = 11  # here begins what `quality` keeps
+MEANS = 30  # of the fresh work samples
+ENERGIES = MEANS + SEGMENT
+N_HEAD = ENERGIES + SEGMENT
 
 
 @kernel
@@ -178,79 +193,120 @@ def weigh(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
 
 
 @kernel
-def take(params: np.void, state: np.void, buffer: NDArray[np.float64], x: NDArray[np.float64], i: int) -> bool:
-    """Take one row of samples; true when it completes a work sample and the energy has moved on."""
-    at = state["ring_at"]
-    n_leads = params["n_leads"]
-    stride = params["stride"]
-    hold = params["hold"]
-    base = 0
-    for _ in range(n_leads):
-        c = base // stride if n_leads > 1 else 0
-        v = x[i, c]
-        if abs(v) < LARGEST:  # false for NaN
-            if buffer[base + RUN] > hold:
-                buffer[base + GOOD] = 0.0
-                state["joined"] = 0
-            buffer[base + RUN] = 0.0
-            buffer[base + HELD] = v
-        else:
-            v = buffer[base + HELD]
-            buffer[base + RUN] += 1.0
-        buffer[base + SUM] += v
-        buffer[base + N_HEAD + at] = v
-        base += stride
-    at += 1
-    state["ring_at"] = at if at < params["n_ring"] else 0
-    state["n_seen"] += 1
-    phase = state["phase"] + 1
-    if phase < params["block"]:
-        state["phase"] = phase
-        return False
-    state["phase"] = 0
-    condense(params, state, buffer)
-    return True
+def condense(
+    params: np.void,
+    lead: NDArray[np.float64],
+    x: NDArray[np.float64],
+    phase: int,
+    ring_at: int,
+    work_at: int,
+    energy_at: int,
+) -> int:
+    """Turn samples of a lead into the energies of their work samples; returns how many are complete.
 
-
-@kernel
-def condense(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
-    """Turn the block that is full into a work sample of each lead and move the energy on."""
+    lead : the lead's part of the buffer
+    x    : [n]
+    The rest says where in their rings the leads are.
+    """
+    block = params["block"]
+    n_ring = params["n_ring"]
     n_half = params["n_half"]
     n_taps = 2 * n_half + 1
     n_energy = params["n_energy"]
-    work_at = state["work_at"]
-    energy_at = state["energy_at"]
     taps = params["taps"]
+    scale, per_energy = params["per_block"], params["per_energy"]
+    ring = lead[N_HEAD : N_HEAD + n_ring]
+    work = lead[N_HEAD + n_ring : N_HEAD + n_ring + 2 * n_taps]
+    rectified = lead[N_HEAD + n_ring + 2 * n_taps : N_HEAD + n_ring + 2 * n_taps + n_energy]
+    held, run, good, total, energy = lead[HELD], lead[RUN], lead[GOOD], lead[SUM], lead[ENERGY]
+    done = 0
+    for i in range(x.shape[0]):
+        v = x[i]
+        if not abs(v) < LARGEST:  # NaN too
+            v = held
+            run += 1.0
+        elif run > 0.0:
+            if run > params["hold"]:
+                good = 0.0
+            run = 0.0
+        held = v
+        ring[ring_at] = v
+        ring_at = ring_at + 1 if ring_at + 1 < n_ring else 0
+        total += v
+        phase += 1
+        if phase == block:
+            phase = 0
+            v = total * scale
+            total = 0.0
+            work[work_at] = v
+            work[work_at + n_taps] = v
+            window = work[work_at + 1 : work_at + 1 + n_taps]
+            y0 = taps[0] * window[n_half]
+            y1 = 0.0
+            if n_half == USUAL_HALF:  # the same with a length that the compiler knows
+                for k in range(0, USUAL_HALF, 2):
+                    y0 += taps[USUAL_HALF - k] * (window[k] + window[2 * USUAL_HALF - k])
+                    y1 += taps[USUAL_HALF - k - 1] * (window[k + 1] + window[2 * USUAL_HALF - 1 - k])
+            else:
+                for k in range(0, n_half, 2):  # from the ends inwards; two sums wait half as long for each other
+                    y0 += taps[n_half - k] * (window[k] + window[2 * n_half - k])
+                    y1 += taps[n_half - k - 1] * (window[k + 1] + window[2 * n_half - 1 - k])
+            y = (abs(y0 + y1) + ROUND) - ROUND  # so that the moving sum is exact
+            energy += y - rectified[energy_at]
+            rectified[energy_at] = y
+            work_at = work_at + 1 if work_at + 1 < n_taps else 0
+            energy_at = energy_at + 1 if energy_at + 1 < n_energy else 0
+            good += 1.0
+            lead[MEANS + done] = v
+            lead[ENERGIES + done] = energy * per_energy if good > n_taps + n_energy else UNKNOWN
+            done += 1
+    lead[HELD], lead[RUN], lead[GOOD], lead[SUM], lead[ENERGY] = held, run, good, total, energy
+    return done
+
+
+@kernel
+def take(
+    params: np.void, state: np.void, buffer: NDArray[np.float64], x: NDArray[np.float64], first: int, end: int
+) -> int:
+    """Take rows from first on, at most to end and at most SEGMENT work samples; returns how many rows.
+
+    Then state["n_fresh"] work samples are ready for `decide`.
+    """
+    block = params["block"]
+    stride = params["stride"]
+    n = min(end - first, SEGMENT * block - state["phase"])
+    done = 0
+    for c in range(params["n_leads"]):
+        done = condense(
+            params,
+            buffer[c * stride : (c + 1) * stride],
+            x[first : first + n, c],
+            state["phase"],
+            state["ring_at"],
+            state["work_at"],
+            state["energy_at"],
+        )
+    state["n_fresh"] = done
+    state["phase"] += n - done * block
+    state["ring_at"] = (state["ring_at"] + n) % params["n_ring"]
+    state["work_at"] = (state["work_at"] + done) % (2 * params["n_half"] + 1)
+    state["energy_at"] = (state["energy_at"] + done) % params["n_energy"]
+    state["n_taken"] += n
+    return n
+
+
+@kernel
+def fuse(params: np.void, state: np.void, buffer: NDArray[np.float64], k: int) -> float:
+    """Sum up the leads' energies of the k-th fresh work sample; UNKNOWN where none is known."""
+    stride = params["stride"]
     fused = 0.0
-    base = 0
-    for _ in range(params["n_leads"]):
-        v = buffer[base + SUM] / params["block"]
-        buffer[base + SUM] = 0.0
-        work = base + N_HEAD + params["n_ring"]
-        buffer[work + work_at] = v
-        buffer[work + work_at + n_taps] = v
-        centre = work + work_at + 1 + n_half
-        even = taps[0] * buffer[centre]
-        odd = 0.0
-        for k in range(1, n_half, 2):  # two sums wait half as long for each other
-            odd += taps[k] * (buffer[centre - k] + buffer[centre + k])
-            even += taps[k + 1] * (buffer[centre - k - 1] + buffer[centre + k + 1])
-        rectified = work + 2 * n_taps
-        buffer[rectified + energy_at] = abs(even + odd)
-        buffer[base + GOOD] += 1.0
-        energy = 0.0
-        if buffer[base + GOOD] > n_taps + n_energy:
-            for k in range(n_energy):
-                energy += buffer[rectified + k]
-            energy /= n_energy
-        buffer[base + ENERGY] = energy
-        fused += buffer[base + GAIN] * energy
-        base += params["stride"]
-    state["work_at"] = work_at + 1 if work_at + 1 < n_taps else 0
-    state["energy_at"] = energy_at + 1 if energy_at + 1 < n_energy else 0
-    state["before"] = state["energy"]
-    state["energy"] = fused
-    state["w"] += 1
+    known = 0
+    for c in range(params["n_leads"]):
+        energy = buffer[c * stride + ENERGIES + k]
+        if energy >= 0.0:
+            known += 1
+            fused += buffer[c * stride + GAIN] * energy
+    return fused if known > 0 else UNKNOWN
 
 
 @kernel
@@ -360,7 +416,9 @@ def settle(
         newest = state["n_seen"] - 1
         ring = state["lead"] * params["stride"] + N_HEAD
         middle = newest - (state["w"] - top_w) * params["block"] - params["delay"]
-        locate(buffer[ring : ring + params["n_ring"]], state["ring_at"], newest, params["fs_hz"], middle, peak)
+        at = wrap(state["ring_at"] - (state["n_taken"] - state["n_seen"]), params["n_ring"])
+        ring_of_lead = buffer[ring : ring + params["n_ring"]]
+        locate(ring_of_lead, at, newest, params["n_back"], params["fs_hz"], middle, peak)
     if state["learnt"] == 1 and is_beat(params, state, peak, threshold):
         n = say(params, state, peak, out, n)
         state["n_weak"] = 0
@@ -446,38 +504,80 @@ def restart(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> Non
 
 
 @kernel
+def threshold_at(params: np.void, state: np.void) -> float:
+    """Tell what energy makes a peak a beat now."""
+    noise: float = state["noise_level"]
+    threshold = noise + THRESHOLD * (state["signal_level"] - noise)
+    since = state["w"] - state["last_w"] - LOOK_BACK * state["rr_level"]
+    if since > 0.0:
+        threshold *= max(LEAST, 1.0 - since / params["decay"])
+    floor: float = state["floor"]
+    return max(threshold, floor)
+
+
+@kernel
 def decide(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDArray[np.void], n: int) -> int:
-    """Move the search on by one work sample; returns the number of findings so far."""
+    """Judge what is due at the work sample that is looked at; returns the number of findings so far."""
     w = state["w"]
-    energy = state["energy"]
-    if energy > state["top"] and energy > state["before"]:
-        state["top"] = energy
-        state["top_w"] = w
-        for c in range(params["n_leads"]):
-            base = c * params["stride"]
-            buffer[base + TOP] = buffer[base + ENERGY]
-    if state["learnt"] == 0:
-        for c in range(params["n_leads"]):
-            base = c * params["stride"]
-            buffer[base + HIGHEST] = max(buffer[base + HIGHEST], buffer[base + ENERGY])
-    since = w - state["last_w"]
-    patience = LOOK_BACK * state["rr_level"]
-    threshold = state["noise_level"] + THRESHOLD * (state["signal_level"] - state["noise_level"])
-    if since > patience:
-        threshold *= max(LEAST, 1.0 - (since - patience) / params["decay"])
-    threshold = max(threshold, state["floor"])
-    if state["top"] > 0.0:
+    if state["top"] > 0.0 and w - state["top_w"] >= params["settle"]:
         sure = state["top"] >= SURE * state["signal_level"]
-        if w - state["top_w"] >= (params["settle"] if sure else params["settle_unsure"]):
-            n = settle(params, state, buffer, threshold, out, n)
+        if sure or w - state["top_w"] >= params["settle_unsure"]:
+            n = settle(params, state, buffer, threshold_at(params, state), out, n)
     if state["learnt"] == 0:
         if w - state["started"] >= params["learn"]:
             n = learn(params, state, buffer, out, n)
         return n
-    if state["n_weak"] > 0 and since > patience + params["settle"]:
-        n = look_back(params, state, threshold, out, n)
-    if since > params["forget"] and w - state["started"] > params["forget"]:
-        restart(params, state, buffer)
+    since = w - state["last_w"]
+    if since > LOOK_BACK * state["rr_level"] + params["settle"]:
+        if state["n_weak"] > 0:
+            n = look_back(params, state, threshold_at(params, state), out, n)
+        if since > params["forget"] and w - state["started"] > params["forget"]:
+            restart(params, state, buffer)
+    return n
+
+
+@kernel
+def due(params: np.void, state: np.void) -> int:
+    """Tell before which work sample there is nothing to look back for."""
+    if state["learnt"] == 0:
+        return 0
+    wait = LOOK_BACK * state["rr_level"] + params["settle"]
+    return int(state["last_w"] + math.floor(wait))
+
+
+@kernel
+def search(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDArray[np.void], n: int) -> int:
+    """Look at the fresh work samples; returns the number of findings so far."""
+    settle_w = params["settle"]
+    before, top, top_w, w = state["energy"], state["top"], state["top_w"], state["w"]
+    begun = w
+    n_seen = state["n_seen"]
+    due_w = due(params, state)
+    for k in range(state["n_fresh"]):
+        w += 1
+        energy = fuse(params, state, buffer, k)
+        if energy < 0.0:
+            state["joined"] = 0
+            energy = 0.0
+        if energy > top and energy > before:
+            top = energy
+            top_w = w
+            for c in range(params["n_leads"]):
+                lead = c * params["stride"]
+                buffer[lead + TOP] = max(0.0, buffer[lead + ENERGIES + k])
+        before = energy
+        if state["learnt"] == 0:
+            for c in range(params["n_leads"]):
+                lead = c * params["stride"]
+                buffer[lead + HIGHEST] = max(buffer[lead + HIGHEST], buffer[lead + ENERGIES + k])
+        if (top > 0.0 and w - top_w >= settle_w) or w > due_w:
+            state["w"], state["top"], state["top_w"] = w, top, top_w
+            state["n_seen"] = n_seen + (w - begun) * params["block"]
+            n = decide(params, state, buffer, out, n)
+            top = state["top"]
+            due_w = due(params, state)
+    state["energy"], state["top"], state["top_w"], state["w"] = before, top, top_w, w
+    state["n_seen"] = n_seen + (w - begun) * params["block"]
     return n
 
 
@@ -493,8 +593,8 @@ def step(
     x      : samples in mV, [n, n_leads]
     out    : FINDING rows for the beats, at least 8 + n / (0.1 s)
     """
-    n = 0
-    for i in range(x.shape[0]):
-        if take(params, state, buffer, x, i):
-            n = decide(params, state, buffer, out, n)
+    n = i = 0
+    while i < x.shape[0]:
+        i += take(params, state, buffer, x, i, x.shape[0])
+        n = search(params, state, buffer, out, n)
     return n

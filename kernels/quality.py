@@ -7,15 +7,17 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels import codes
 from vitalcore.kernels.kernel import kernel
-from vitalcore.kernels.qrs import ENERGY, HIGHEST, LARGEST, LEVEL, NOISE, USABLE
+from vitalcore.kernels.qrs import ENERGIES, HIGHEST, LARGEST, LEVEL, MEANS, NOISE, QUALITY, USABLE
 
 # Where a lead's watch lives in the head of its part of the buffer, behind what `qrs` keeps there.
-PREVIOUS, SAME, STILL, STILL_AT = 11, 12, 13, 14  # last sample, equal ones in a row; samples within STILL_MV of a value
-ABSENT, HIGH, LOW, N_HIGH, N_LOW, SUM = 15, 16, 17, 18, 19, 20  # of this second
-DIP, BASE, BASE_HIGH, BASE_LOW = 21, 22, 23, 24  # lowest energy, baseline and its range in this second
-QUALITY, REASONS = 25, 26  # of the last second
-UNREST = 27  # smoothed over the last seconds
-TRAVEL = 28  # way up and down in this second
+REASONS = QUALITY + 1  # of the last second, as QUALITY
+UNREST = QUALITY + 2  # smoothed over the last seconds
+PREVIOUS, SAME = QUALITY + 3, QUALITY + 4  # last sample, equal ones in a row
+STILL, STILL_AT = QUALITY + 5, QUALITY + 6  # samples within STILL_MV of a value
+ABSENT, SUM, TRAVEL = QUALITY + 7, QUALITY + 8, QUALITY + 9  # of this second: missing, sum, way up and down
+HIGH, LOW, N_HIGH, N_LOW = QUALITY + 10, QUALITY + 11, QUALITY + 12, QUALITY + 13  # extremes, samples at them
+DIP = QUALITY + 14  # lowest energy of this second
+BASE, BASE_HIGH, BASE_LOW = QUALITY + 15, QUALITY + 16, QUALITY + 17  # baseline, its range in this second
 
 STILL_MV = 0.01
 RAIL_MV = 2.5  # a lead that stands still so far from zero hangs at a rail
@@ -60,40 +62,49 @@ def fresh_second(head: NDArray[np.float64]) -> None:
 
 
 @kernel
-def watch(head: NDArray[np.float64], v: float) -> None:
-    """Take one sample."""
-    if not abs(v) < LARGEST:
-        head[ABSENT] += 1.0
-        return
-    head[SUM] += v
-    move = abs(v - head[PREVIOUS])
-    head[TRAVEL] += move
-    if move == 0.0:
-        head[SAME] += 1.0
-    else:
-        head[SAME] = 0.0
-        head[PREVIOUS] = v
-    if abs(v - head[STILL_AT]) > STILL_MV:
-        head[STILL_AT] = v
-        head[STILL] = 0.0
-    else:
-        head[STILL] += 1.0
-    if v >= head[HIGH]:
-        head[N_HIGH] = head[N_HIGH] + 1.0 if v == head[HIGH] else 1.0
-        head[HIGH] = v
-    if v <= head[LOW]:
-        head[N_LOW] = head[N_LOW] + 1.0 if v == head[LOW] else 1.0
-        head[LOW] = v
+def watch(head: NDArray[np.float64], x: NDArray[np.float64]) -> None:
+    """Take samples of one lead, [n], all of one second."""
+    previous, same = head[PREVIOUS], head[SAME]
+    still, still_at = head[STILL], head[STILL_AT]
+    high, low, n_high, n_low = head[HIGH], head[LOW], head[N_HIGH], head[N_LOW]
+    absent, total, travel = head[ABSENT], head[SUM], head[TRAVEL]
+    for i in range(x.shape[0]):
+        v = x[i]
+        if not abs(v) < LARGEST:
+            absent += 1.0
+            continue
+        total += v
+        move = abs(v - previous)
+        travel += move
+        same = same + 1.0 if move == 0.0 else 0.0
+        previous = v
+        if abs(v - still_at) > STILL_MV:
+            still_at = v
+            still = 0.0
+        else:
+            still += 1.0
+        if v >= high:
+            n_high = n_high + 1.0 if v == high else 1.0
+            high = v
+        if v <= low:
+            n_low = n_low + 1.0 if v == low else 1.0
+            low = v
+    head[PREVIOUS], head[SAME] = previous, same
+    head[STILL], head[STILL_AT] = still, still_at
+    head[HIGH], head[LOW], head[N_HIGH], head[N_LOW] = high, low, n_high, n_low
+    head[ABSENT], head[SUM], head[TRAVEL] = absent, total, travel
 
 
 @kernel
-def watch_work(params: np.void, head: NDArray[np.float64]) -> None:
-    """Take one work sample, after `qrs` has."""
-    base = head[BASE] + params["smooth"] * (head[PREVIOUS] - head[BASE])
-    head[BASE] = base
-    head[BASE_HIGH] = max(head[BASE_HIGH], base)
-    head[BASE_LOW] = min(head[BASE_LOW], base)
-    head[DIP] = min(head[DIP], head[ENERGY])
+def watch_work(params: np.void, head: NDArray[np.float64], n: int) -> None:
+    """Take the n fresh work samples, all of one second."""
+    base, high, low, dip = head[BASE], head[BASE_HIGH], head[BASE_LOW], head[DIP]
+    for k in range(n):
+        base += params["smooth"] * (head[MEANS + k] - base)
+        high = max(high, base)
+        low = min(low, base)
+        dip = min(dip, head[ENERGIES + k])
+    head[BASE], head[BASE_HIGH], head[BASE_LOW], head[DIP] = base, high, low, dip
 
 
 @kernel
@@ -131,7 +142,7 @@ def judge(params: np.void, head: NDArray[np.float64], n: int, floor: float) -> N
         learning = head[LEVEL] == 0.0
         level = max(head[HIGHEST] if learning else head[LEVEL], floor)
         noise = LEARNING * level if learning else head[NOISE]
-        head[UNREST] += 0.5 * (math.sqrt(head[DIP] * noise) / level - head[UNREST])
+        head[UNREST] += 0.5 * (math.sqrt(max(0.0, head[DIP]) * noise) / level - head[UNREST])
         calm = min(1.0, max(0.0, (NOISY - head[UNREST]) / (NOISY - CALM)))
         way = head[TRAVEL] / max(level, LEAST_ENERGY)
         calm = min(calm, max(0.0, (BUSY - way) / (BUSY - QUIET)))

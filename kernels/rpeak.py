@@ -34,12 +34,15 @@ def wrap(at: int, n: int) -> int:
 
 
 @kernel
-def locate(ring: NDArray[np.float64], ring_at: int, newest: int, fs_hz: float, middle: float, peak: np.void) -> None:
+def locate(
+    ring: NDArray[np.float64], ring_at: int, newest: int, n_back: int, fs_hz: float, middle: float, peak: np.void
+) -> None:
     """Find R time, amplitude, width and slope of the complex around `middle`; the middle itself where there is no peak.
 
-    ring    : the newest samples without gaps, [n_ring]
-    ring_at : where the next sample will go
-    newest  : index of the newest sample
+    ring    : samples without gaps, [n_ring]
+    ring_at : place behind the newest sample
+    newest  : index of the newest sample to be looked at
+    n_back  : how many samples back from it the ring reaches
     middle  : sample index, sub-sample
     peak    : gets t, amplitude, width_s and slope
 
@@ -57,7 +60,7 @@ def locate(ring: NDArray[np.float64], ring_at: int, newest: int, fs_hz: float, m
     edge = max(2, reach // 3)
     first = int(middle + 0.5) - reach  # the search covers 2 reach + 1 samples from here
     margin = max(edge, half + width)
-    if first < margin or first - margin <= newest - n or first + 2 * reach + max(edge, half) > newest:
+    if first < margin or first - margin <= newest - n_back or first + 2 * reach + max(edge, half) > newest:
         return
     at = wrap(ring_at - 1 - (newest - first), n)
     before = after = 0.0

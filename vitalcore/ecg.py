@@ -58,10 +58,13 @@ def qrs_params(fs_hz: float, n_leads: int) -> NDArray[np.void]:
     taps = bandpass_taps(work_hz)
     n_half = len(taps) - 1
     n_energy = round(ENERGY_S * work_hz)
-    n_ring = round(RING_S * fs_hz)
+    n_back = round(RING_S * fs_hz)
+    n_ring = n_back + qrs.SEGMENT * block  # so much newer than what is looked at a sample can be
     row = np.zeros(1, qrs.PARAMS)
     row["fs_hz"], row["n_leads"], row["block"] = fs_hz, n_leads, block
     row["n_half"], row["n_energy"], row["n_ring"] = n_half, n_energy, n_ring
+    row["n_back"] = n_back
+    row["per_block"], row["per_energy"] = 1 / block, 1 / n_energy
     row["taps"][0, : n_half + 1] = taps
     row["stride"] = qrs.N_HEAD + n_ring + 2 * (2 * n_half + 1) + n_energy
     row["delay"] = (n_half + (n_energy - 1) / 2) * block + (block - 1) / 2

@@ -13,7 +13,7 @@ def locate(fs_hz: float, r_s: float, sign: float = 1.0, off_s: float = 0.02, noi
     x = sign * wave(t_s, np.array([r_s])) + 0.7 + 0.3 * t_s + noise_mv * np.random.default_rng(3).normal(size=2 * n)
     peak = np.zeros(1, rpeak.PEAK)[0]
     ring = np.roll(x[-n:], 17)  # as a ring stands in the middle of its life
-    rpeak.locate(ring, 17, 2 * n - 1, fs_hz, (r_s + off_s) * fs_hz, peak)
+    rpeak.locate(ring, 17, 2 * n - 1, n, fs_hz, (r_s + off_s) * fs_hz, peak)
     return peak
 
 
@@ -35,12 +35,12 @@ def test_noise_moves_the_r_peak_by_little() -> None:
 def test_where_the_ring_does_not_reach_the_middle_itself_is_the_time() -> None:
     ring = np.zeros(100)
     peak = np.zeros(1, rpeak.PEAK)[0]
-    rpeak.locate(ring, 0, 99, 250.0, 5.0, peak)
+    rpeak.locate(ring, 0, 99, 100, 250.0, 5.0, peak)
     assert peak["t"] == 5.0
     assert np.isnan([peak["amplitude"], peak["width_s"]]).all()
 
 
 def test_a_ramp_has_no_peak() -> None:
     peak = np.zeros(1, rpeak.PEAK)[0]
-    rpeak.locate(np.arange(163.0), 0, 162, 250.0, 80.0, peak)
+    rpeak.locate(np.arange(163.0), 0, 162, 163, 250.0, 80.0, peak)
     assert np.isnan(peak["amplitude"])
