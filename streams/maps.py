@@ -217,7 +217,7 @@ def read_open(fields: Mapping[str, Any]) -> Open:
                 "rate must be [numerator, denominator] in Hz, or nil where each sample carries its time"
             )
         pair = {"rate": rate[0], "denominator of rate": rate[1]}
-        rate = Fraction(integer(pair, "rate", 1, 1_000_000), integer(pair, "denominator of rate", 1, 1_000_000))
+        rate = Fraction(integer(pair, "rate", 1, 100_000_000_000), integer(pair, "denominator of rate", 1, 1_000_000))
     meta = fields.get("meta", {})
     if not isinstance(meta, dict):
         raise ProtocolError("meta must be a map")

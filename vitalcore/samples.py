@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vitalcore.errors import ReadError
-from vitalcore.readers import read
+from vitalcore.readers import Hints, read
 from vitalcore.recording import Recording, Track
 from vitalcore.simulate import simulate_face
 
@@ -34,7 +34,7 @@ def ppg() -> Track:
 
     Errors: ReadError
     """
-    (track,) = read(_carried("heartpy", "data2.csv")).tracks
+    (track,) = read(_carried("heartpy", "data2.csv"), Hints("ppg")).tracks
     return Track("ppg", "ppg", track.fs_hz, ("finger",), track.values, "1")
 
 
