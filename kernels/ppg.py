@@ -40,7 +40,10 @@ STATE = np.dtype(
         ("next_at", "i8"),  # sample with which the next second is told
         ("last", "f8"),  # newest pulse; NaN: none yet
         ("quality", "f8"),  # of the last pulses
-        ("n_pulses", "i8"),
+        ("n_pulses", "i8"),  # in a row whose quality could be told
+        ("usual", "f8"),  # height of a pulse in the good seconds lately
+        ("told", "i8"),  # reasons of the pulses of the last second that had any
+        ("n_told", "i8"),  # pulses of this second
         ("n_same", "i8"),  # samples in a row with one value
         ("value", "f8"),  # that value
         ("n_missing", "i8"),  # in this second, likewise
@@ -54,7 +57,9 @@ STATE = np.dtype(
         ("least", "f8"),
         ("n_bad_s", "i8"),  # unusable seconds in a row
         ("n_good_s", "i8"),
-        ("bad_from", "i8"),  # first sample of the unusable stretch
+        ("begun", "i8"),  # first sample of this second, of the unusable stretch, of the usable one
+        ("bad_from", "i8"),
+        ("good_from", "i8"),
         ("lost", "i8"),  # the event "no usable signal" is open
     ],
     align=True,
@@ -111,14 +116,20 @@ def take_pulse(p: np.void, s: np.void, channels: NDArray[np.float64]) -> None:
     found, design = s["pulse"], p["pulse"]
     quality: float = found["quality"]
     s["last"] = found["t"]
-    s["n_pulses"] += 1
-    s["quality"] += (quality - s["quality"]) / min(s["n_pulses"], 3)
+    s["n_pulses"] = 0 if found["reasons"] & codes.TOO_FEW_BEATS else s["n_pulses"] + 1
+    s["quality"] += (quality - s["quality"]) / max(min(s["n_pulses"], 3), 1)
     if found["interval_s"] != found["interval_s"]:
         rate.clear(s["rate"])
     elif quality >= UNUSABLE:
         rate.add(s["rate"], found["interval_s"])
+    if s["n_told"] == 0:
+        s["told"] = 0
+    s["n_told"] += 1
+    s["told"] |= found["reasons"] & (codes.NOISE | codes.MOTION)
+    if found["amplitude"] != found["amplitude"]:
+        return
     top_at = math.floor(found["t"] + 0.5)
-    low_at = found["p_low_at"] - math.floor(design["delay"] + 0.5)
+    low_at = max(found["p_low_at"] - math.floor(design["delay"] + 0.5), found["start"])
     m = design["n_fit"] // 2
     for c in range(channels.shape[0]):
         memory, ring = channels[c], channels[c, N_HEAD:]
@@ -177,21 +188,23 @@ def judge(p: np.void, s: np.void) -> tuple[float, int]:
         noise = math.sqrt(found["noise"]) / height
         if noise > pulse.NOISY:
             reasons |= codes.NOISE
-        if found["n_jumps"] > s["n_jumps"] or s["most"] - s["least"] > 3.0 * height:
+        usual: float = s["usual"] if s["usual"] > 0.0 else height
+        if found["n_jumps"] > s["n_jumps"] or s["most"] - s["least"] > 3.0 * usual:
             reasons |= codes.MOTION
             value *= 0.7
     s["n_jumps"] = found["n_jumps"]
     age_s = (s["n"] - s["last"]) / fs_hz
     stale = not age_s <= max(STALE_S, 3.0 * found["rhythm"]["interval"] / fs_hz)
-    if s["n_pulses"] < 3 or stale:
+    if s["n_pulses"] == 0 or stale:
         reasons |= codes.TOO_FEW_BEATS
     if stale:
         value = 0.0 if s["last"] == s["last"] or s["n"] >= STALE_S * fs_hz or value == 0.0 else np.nan
     else:
-        if s["quality"] < 0.5 and s["n_pulses"] >= 3:
-            reasons |= codes.NOISE
+        reasons |= s["told"]
         value *= s["quality"]
-    s["n_missing"] = s["n_clipped"] = 0
+        if value > 0.5:
+            s["usual"] += (height - s["usual"]) / (8.0 if s["usual"] > 0.0 else 1.0)
+    s["n_missing"] = s["n_clipped"] = s["n_told"] = 0
     s["most"], s["least"] = -np.inf, np.inf
     if (s["second"] + 1) % EXTREMES_S == 0:
         s["high_before"], s["low_before"] = s["high"], s["low"]
@@ -227,20 +240,19 @@ def event(row: np.void, s: np.void, channel: int, t_end: float, reasons: int) ->
     row["body"][:] = np.nan
     row["body"][finding.T_END] = t_end
     row["body"][finding.EVIDENCE_FROM] = float(s["bad_from"])
-    row["body"][finding.EVIDENCE_TO] = t_end if t_end == t_end else float(s["n"])
+    row["body"][finding.EVIDENCE_TO] = float(s["n"])
 
 
 @kernel
 def tell(p: np.void, s: np.void, channels: NDArray[np.float64], out: NDArray[np.void]) -> int:
     """Write the features of the second that ends with this sample, and the event where one begins or ends."""
-    fs_hz: float = p["pulse"]["fs_hz"]
     n: int = s["n"]
     channel: int = p["channel"]
     value, reasons = judge(p, s)
     usable = value >= UNUSABLE
     known = value if value == value else 0.0
-    age_s = (n - s["last"]) / fs_hz
-    counted = usable and s["rate"]["n"] >= 2
+    age_s = (n - s["last"]) / p["pulse"]["fs_hz"]
+    counted = usable and s["n_pulses"] > 0 and s["rate"]["n"] >= 2
     averaged = rate.averaged(s["rate"], age_s) if counted else np.nan
     instant = rate.instant(s["rate"], age_s) if counted else np.nan
     absent = reasons if averaged == averaged else reasons | codes.TOO_FEW_BEATS
@@ -250,43 +262,43 @@ def tell(p: np.void, s: np.void, channels: NDArray[np.float64], out: NDArray[np.
     for c in range(channels.shape[0]):
         memory = channels[c]
         index, why = np.nan, reasons
-        if memory[DC] > 0.0 and memory[N_AC] >= 2.0 and memory[AC] > 0.0:
-            index = 100.0 * memory[AC] / memory[DC]
-        if not usable or memory[N_MISSING] > 0.0:
-            index = np.nan
-            why |= codes.MISSING if memory[N_MISSING] > 0.0 else 0
-        elif memory[N_AC] < 2.0:
+        if memory[N_MISSING] > 0.0:
+            why |= codes.MISSING
+        elif memory[N_AC] < 2.0 or s["n_pulses"] == 0:
             why |= codes.TOO_FEW_BEATS
-        elif not index <= HIGHEST_PI:
-            index = np.nan
+        elif usable and not memory[DC] * HIGHEST_PI >= 100.0 * abs(memory[AC]):
             why |= codes.NO_DC
-        elif index < LOWEST_PI:
-            why |= codes.LOW_PERFUSION
+        elif usable:
+            index = 100.0 * memory[AC] / memory[DC]
+            if index < LOWEST_PI:
+                why |= codes.LOW_PERFUSION
+                if index <= 0.0:  # this wavelength does not pulse
+                    index = np.nan
         if c == channel:
             reasons |= why & codes.LOW_PERFUSION
         feature(out[k], codes.PERFUSION_INDEX, c, n, index, known, why)
         k += 1
     feature(out[k], codes.SIGNAL_QUALITY, channel, n, value, known, reasons)
     k += 1
-    begun = n + 1 - int(fs_hz)
     if usable or value != value:
         s["n_bad_s"] = 0
         if s["n_good_s"] == 0:
-            s["bad_from"] = s["bad_from"] if s["lost"] != 0 else n + 1
+            s["good_from"] = s["begun"]
         s["n_good_s"] += 1
         if s["lost"] != 0 and s["n_good_s"] >= N_USABLE_S:
             s["lost"] = 0
-            event(out[k], s, channel, float(n + 1 - int(N_USABLE_S * fs_hz)), reasons)
+            event(out[k], s, channel, float(s["good_from"]), reasons)
             k += 1
     else:
         s["n_good_s"] = 0
         if s["n_bad_s"] == 0 and s["lost"] == 0:
-            s["bad_from"] = max(begun, 0)
+            s["bad_from"] = s["begun"]
         s["n_bad_s"] += 1
         if s["lost"] == 0 and s["n_bad_s"] >= N_UNUSABLE_S:
             s["lost"] = 1
             event(out[k], s, channel, np.nan, reasons)
             k += 1
+    s["begun"] = n + 1
     return k
 
 
