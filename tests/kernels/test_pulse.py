@@ -13,8 +13,8 @@ from vitalcore.operator import Design, Signal
 from vitalcore.ppg import LATENCY_S, Pulses
 
 
-def designed(fs_hz: int, **parameters: bool) -> Design:
-    return Pulses(**parameters).design(Signal("ppg", Fraction(fs_hz)))
+def designed(fs_hz: int, inverted: bool = False) -> Design:
+    return Pulses(inverted=inverted).design(Signal("ppg", Fraction(fs_hz)))
 
 
 def run(design: Design, x: NDArray[np.float64], cuts: NDArray[np.int64] | None = None) -> NDArray[np.void]:

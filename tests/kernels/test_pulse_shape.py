@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from vitalcore.kernels import pulse_shape
 
@@ -54,7 +55,8 @@ def test_crossing_is_the_first_upward_one_or_none() -> None:
 def test_likeness_is_the_correlation_with_the_mean_of_the_pulses_before() -> None:
     rng = np.random.default_rng(2)
     fs_hz = 1 / pulse_shape.TAP_S  # a tap a sample
-    template, taps = np.zeros(pulse_shape.N_TAPS), []
+    template = np.zeros(pulse_shape.N_TAPS)
+    taps: list[NDArray[np.float64]] = []
     shape = np.hanning(pulse_shape.N_TAPS)
     for k in range(5):
         ring = np.zeros(100)

@@ -5,6 +5,7 @@ from pathlib import Path
 import heartpy
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.pulsatile import ppg as make
 from vitalcore import Plan, source
@@ -56,9 +57,9 @@ def test_a_session_remembers_less_than_16_kb_at_125_hz() -> None:
     assert len(session.snapshot()) < 16_000
 
 
-def heartpy_data(name: str, column: int) -> np.ndarray:  # type: ignore[type-arg]  # of float64
+def heartpy_data(name: str, column: int) -> NDArray[np.float64]:
     path = Path(heartpy.__file__).parent / "data" / name
-    return np.genfromtxt(path, delimiter=",", skip_header=1, usecols=column)
+    return np.genfromtxt(path, delimiter=",", skip_header=1, usecols=(column,))
 
 
 def test_pulses_of_a_sensor_with_high_dicrotic_waves_are_counted_once() -> None:
