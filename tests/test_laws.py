@@ -176,6 +176,28 @@ def test_honesty_a_dead_sensor_has_no_beats_and_no_rate(case: Case, dead: float)
     assert (rates["reasons"] != 0).all()
 
 
+@every_case
+@pytest.mark.parametrize("dead", [np.nan, 0.0, "last", "rail"])
+def test_honesty_when_a_sensor_dies_its_last_numbers_do_not_stay(case: Case, dead: float | str) -> None:
+    step = case.node.step
+    assert step is not None
+    variable = step.root.fs_hz is None
+    x = np.concatenate([case.signal(np.random.default_rng(8), case.n)] * 2)
+    if variable:
+        x[case.n :, 0] += x[case.n - 1, 0] + 1e7
+    columns, died = slice(variable, None), case.n
+    x[died:, columns] = {"last": x[died - 1, columns], "rail": np.nanmax(x[:, columns], axis=0)}.get(str(dead), dead)
+    y = case.plan().run(**{case.root: x})["y"]
+    t_died = x[died, 0] if variable else died
+    per_s = 1e9 if step.root.fs_hz is None else float(step.root.fs_hz)
+    if y.dtype != FINDING:
+        return
+    assert len(y) > 3
+    assert not (y["t"][y["what"] == BEAT] > t_died + 0.3 * per_s).any()  # the edge itself may look like one
+    rates = y[(y["what"] == FEATURE) & np.isin(y["code"], RATES) & (y["t"] > t_died + 6 * per_s)]
+    assert np.isnan(rates["body"][:, VALUE]).all()
+
+
 def kernel_modules() -> list[ModuleType]:
     names = [m.name for m in pkgutil.iter_modules(vitalcore.kernels.__path__)]
     return [importlib.import_module(f"vitalcore.kernels.{name}") for name in names]
