@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vitalcore.kernels import codes, finding, pulse_rhythm, pulse_shape
 from vitalcore.kernels.kernel import kernel
 
+ROUNDING = 1e-12  # of the level: a rise below it is noise of the arithmetic, which a dead sensor leaves in the filter
 LIMIT = 1e12  # a sample beyond is no measurement: it counts as missing
 JUMP = 4.0  # pulse amplitudes; a step from one sample to the next larger than this is no pulse
 DEADLINE_S = 0.33  # a pulse is said so long after its peak even if it has not yet fallen to half its height
@@ -120,6 +121,8 @@ def accept(p: np.void, s: np.void) -> bool:
     """Judge the rise that just topped."""
     rise: float = s["rise"]
     if rise <= p["noise_gain"] * math.sqrt(s["noise"]):
+        return False
+    if rise <= ROUNDING * (abs(s["base"]) + abs(s["top"]) + abs(s["low"])):
         return False
     if s["low_at"] == s["start"] and s["top_at"] - s["start"] < p["n_lag"]:
         return False  # it begins on this rise, of which hardly anything is seen
@@ -297,7 +300,7 @@ def tick(p: np.void, s: np.void, buffer: NDArray[np.float64], x: float) -> bool:
         s["rise"], s["steep"], s["steep_at"] = s["p_rise"], s["p_steep"], s["p_steep_at"]
         s["top"], s["top_at"] = y, n
     if s["rising"] == 0:
-        if y <= s["low"]:
+        if y <= s["low"] or n - s["low_at"] >= n_ring:  # what has left the rings is no trough of a rise to come
             s["low"], s["low_at"] = y, n
             s["rise"] = s["steep"] = 0.0
         else:
