@@ -22,6 +22,7 @@ WINDOW_NS = 6_000_000_000
 HEIGHT = 5
 SIDES = {0: "left", 1: "right"}
 NAMES = {"heart_beat": "beats", "pulse": "pulses", "blink": "blinks"}
+SIDED = ("blink", "blink_rate", "eye_aspect_ratio")
 # what a lane says of itself, in this order, if the engine says it
 SHOWN = {
     "heart_rate": ("heart rate", "/min", 0),
@@ -48,6 +49,7 @@ class Lane:
     beats: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=200))  # time, channel
     counts: dict[tuple[str, int], int] = field(default_factory=dict)
     features: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    said: dict[tuple[str, int], list[float]] = field(default_factory=dict)  # all values of each feature
     notes: deque[str] = field(default_factory=lambda: deque(maxlen=3))
 
     def take_wave(self, header_ns: int, payload: dict[str, Any], samples: NDArray[np.float32]) -> None:
@@ -68,16 +70,32 @@ class Lane:
 
     def numbers(self) -> Iterator[tuple[str, str]]:
         """Spell the numbers: what, and its value or why there is none."""
-        for (code, channel), count in sorted(self.counts.items()):
-            side = f" {SIDES[channel]}" if code == "blink" and channel in SIDES else ""
-            yield f"{NAMES.get(code, code)}{side}", str(count)
+        yield from self.counted()
         for code, (words, unit, digits) in SHOWN.items():
             of_code = [(channel, f) for (c, channel), f in sorted(self.features.items()) if c == code]
             for channel, feature in of_code:
-                place = ""
-                if len(of_code) > 1:
-                    place = f" {SIDES.get(channel, str(channel)) if 'blink' in code else channel + 1}"
-                yield words + place, spell(feature, unit, digits)
+                yield words + self._place(code, channel), spell(feature, unit, digits)
+
+    def counted(self) -> Iterator[tuple[str, str]]:
+        """Spell how many beats, pulses or blinks there were."""
+        for (code, channel), count in sorted(self.counts.items()):
+            yield NAMES.get(code, code) + self._place(code, channel), str(count)
+
+    def summary(self) -> Iterator[str]:
+        """Spell what was counted, and the median of each number."""
+        for what, count in self.counted():
+            yield f"{count} {what}"
+        for code, (words, unit, digits) in SHOWN.items():
+            for (c, channel), values in sorted(self.said.items()):
+                if c == code and code != "heart_rate_instant" and code != "pulse_rate_instant":
+                    value = f"{np.median(values):.{digits}f} {unit}".rstrip()
+                    yield f"{words}{self._place(code, channel)} {value}"
+
+    def _place(self, code: str, channel: int) -> str:
+        several = len({c for what, c in (*self.features, *self.counts) if what == code}) > 1
+        if not several or channel < 0:
+            return ""
+        return f" {SIDES[channel]}" if code in SIDED else f" {self.labels[channel] if self.labels else channel + 1}"
 
     def strip(self, width: int) -> list[str]:
         """Draw the strip with marks under its beats."""
@@ -124,7 +142,10 @@ class Board:
             lane.beats.append((header.t_event_ns, payload["channel"]))
         elif message.what == "feature":
             for feature in payload["features"]:
-                lane.features[feature["code"], feature["channel"]] = feature
+                place = feature["code"], feature["channel"]
+                lane.features[place] = feature
+                if feature["value"] is not None:
+                    lane.said.setdefault(place, []).append(feature["value"])
         elif message.what == "event":
             reasons = ", ".join(payload.get("reasons") or ()).replace("_", " ")
             ended = "" if payload.get("t_end") is None else " is over"

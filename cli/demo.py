@@ -23,7 +23,7 @@ LOOPBACK = "tcp://127.0.0.1:*"
 
 
 @click.command()
-@click.option("--seconds", type=click.FloatRange(5, 110), default=30, show_default=True, help="How long to play.")
+@click.option("--seconds", type=click.FloatRange(5, 75), default=30, show_default=True, help="How long to play.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -182,9 +182,8 @@ def _summary(board: "Board", sent: dict[str, Any], results: "Results", out: Path
             lines.append(f"{result.track.stream}: nothing was heard of it")
             continue
         live, batch = sum(lane.counts.values()), len(result.beats)
-        same = "as many as in the analysis of the recording" if live == batch else f"but {batch} in the recording"
-        said = ", ".join(f"{what} {value}" for what, value in lane.numbers())
-        lines.append(f"{result.track.stream}: {said} ({live} seen live, {same})")
+        same = "the same as in the recording" if live == batch else f"but {batch} in the recording"
+        lines.append(f"{result.track.stream}: {', '.join(lane.summary())}; {live} seen live, {same}")
     counters = sent["counters"]
     held = counters["held"]
     lines.append(board.latency())

@@ -18,7 +18,6 @@ COMMANDS = {
     "doctor": ("vitalcore.cli.doctor:doctor", "Look at this machine: what is there, what is wrong, what to do."),
     "inspect": ("vitalcore.cli.inspect:inspect", "Show what a file holds and what would be analysed."),
     "warmup": ("vitalcore.cli.warmup:warmup", "Compile every kernel once."),
-    "doctor": ("vitalcore.cli.doctor:doctor", "Look at what this machine has and what is wrong."),
 }
 
 

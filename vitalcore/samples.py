@@ -29,13 +29,16 @@ def ecg() -> Track:
     return Track("ecg", "ecg", Fraction(360), ("MLII",), values[:, None], "mV")
 
 
-def ppg() -> Track:
+def ppg(from_s: float = 0.0) -> Track:
     """Read 2 min of a real PPG at about 117 Hz with its own time column, which the package heartpy carries.
+
+    from_s : where to begin; there is no finger in the sensor before 45 s
 
     Errors: ReadError
     """
     (track,) = read(_carried("heartpy", "data2.csv"), Hints("ppg")).tracks
-    return Track("ppg", "ppg", track.fs_hz, ("finger",), track.values, "1")
+    assert track.fs_hz is not None
+    return Track("ppg", "ppg", track.fs_hz, ("finger",), track.values[round(from_s * track.fs_hz) :], "1")
 
 
 def face(duration_s: float) -> Track:
@@ -47,8 +50,8 @@ def face(duration_s: float) -> Track:
 
 
 def demo(duration_s: float) -> Recording:
-    """Put the three beside each other, as if they were one subject.
+    """Put the three beside each other, as if they were one subject; the PPG from where the finger is put in.
 
     Errors: ReadError
     """
-    return Recording("demo", (ecg(), ppg(), face(duration_s)))
+    return Recording("demo", (ecg(), ppg(44.0), face(duration_s)))
