@@ -30,9 +30,11 @@ FIRST = 0.4  # share of the drop a blink needs at which we begin to watch
 LEVEL_NS = 4e9  # time constant of the eye's own open level
 SAME = 0.15  # a lid within this share of its drop still rests at the apex
 REST_NS = 200e6  # ... and when it does so for longer, the apex is later
-DEEP = 0.55  # share of the open EAR: a drop that is less and lasts is a glance down
+SHUT = 0.45  # share of the open EAR: a drop that ends above it, or is less than DEEP, and lasts is a glance down
+DEEP = 0.35
 GLANCE_NS = 400e6  # width at which it lasts
 CLOSING_NS = 300e6  # from onset to apex: a shallow drop that takes longer is no blink
+SETTLED = 0.3  # the short level lies within this share of the drop: the gaze rests there
 T_MAX = 9e15  # exact integers end in float64
 
 PARAMS = np.dtype(
@@ -163,9 +165,8 @@ def _pass_levels(state: Any, t: float, v: float) -> None:
 
 
 @kernel
-def _watch(params: Any, state: Any, t: float, v: float) -> None:
-    """Begin to watch a drop where there is one."""
-    ref = short_level(state)
+def _watch(params: Any, state: Any, t: float, v: float, ref: float) -> None:
+    """Begin to watch a drop from a level where there is one."""
     if not ref > 0.0:
         return
     level = state["open"]
@@ -182,6 +183,12 @@ def _watch(params: Any, state: Any, t: float, v: float) -> None:
     state["onset"] = crossing(state["t"], state["v"], t, v, ref - FIRST * need)
     if not state["onset"] >= state["t"]:
         state["onset"] = state["t"]
+    _sink(state, t, v)
+
+
+@kernel
+def _sink(state: Any, t: float, v: float) -> None:
+    """Take this sample as the apex for now."""
     state["low"] = v
     state["apex"] = t
     state["apex_turn"] = t
@@ -190,6 +197,19 @@ def _watch(params: Any, state: Any, t: float, v: float) -> None:
     state["wants_after"] = 1
     state["high"] = v
     state["half_up"] = np.nan
+
+
+@kernel
+def _open_level(state: Any) -> float:
+    """Return the EAR of the open eye as far as it is known."""
+    return max(state["ref"], state["open"]) if state["open"] == state["open"] else state["ref"]
+
+
+@kernel
+def _is_deep(state: Any) -> bool:
+    """Tell whether the lid has shut as only a lid does that closes."""
+    level = _open_level(state)
+    return bool(state["low"] <= SHUT * level and state["ref"] - state["low"] >= DEEP * level)
 
 
 @kernel
@@ -215,9 +235,9 @@ def _say(params: Any, state: Any, t: float, end: float, row: Any) -> int:
     low, ref, apex = state["low"], state["ref"], state["apex_turn"]
     drop = ref - low
     width = state["half_up"] - _half_down(state, low + 0.5 * drop)
-    level = max(ref, state["open"]) if state["open"] == state["open"] else ref
-    slow = width > GLANCE_NS or apex - state["onset"] > CLOSING_NS
-    if width < params["width_min_ns"] or (slow and drop < DEEP * level):
+    level = _open_level(state)
+    slow = not width <= GLANCE_NS or apex - state["onset"] > CLOSING_NS
+    if width < params["width_min_ns"] or (slow and not _is_deep(state)):
         return 0
     completeness = min(1.0, max(0.0, (1.0 - low / level) / (1.0 - params["shut"])))
     row["what"] = BEAT
@@ -248,16 +268,16 @@ def _follow(params: Any, state: Any, t: float, v: float, row: Any) -> int:
         state["wants_after"] = 0
         if v >= state["low"]:
             state["apex_turn"] = turn(state["t_before"], state["v_before"], state["apex"], state["low"], t, v)
+    if state["phase"] == 1 and t - state["onset"] > N_BINS * BIN_NS:
+        level = short_level(state)  # all of it since the drop
+        if not _is_deep(state) and level < state["low"] + SETTLED * (ref - state["low"]):
+            began = state["onset"]
+            _watch(params, state, t, v, level)  # a blink while one looks down
+            if state["onset"] != began:
+                return 0
     if v < state["low"] and state["phase"] == 1:
         _pass_levels(state, t, v)
-        state["low"] = v
-        state["apex"] = t
-        state["apex_turn"] = t
-        state["t_before"] = t0
-        state["v_before"] = v0
-        state["wants_after"] = 1
-        state["high"] = v
-        state["half_up"] = np.nan
+        _sink(state, t, v)
         return 0
     low = state["low"]
     drop = ref - low
@@ -280,13 +300,15 @@ def _follow(params: Any, state: Any, t: float, v: float, row: Any) -> int:
             return 0
         if v - low >= params["recovery"] * drop:
             state["phase"] = 2
-        elif t - state["onset"] > N_BINS * BIN_NS and short_level(state) < low + 0.5 * drop:
-            _watch(params, state, t, v)  # a blink of a gaze that has gone down
     if state["phase"] == 2:
         end = low + params["end"] * drop
         if v >= end:
             return _say(params, state, t, crossing(t0, v0, t, v, end) if v0 < end else t, row)
-        if t - state["apex_turn"] >= params["say_ns"] or state["high"] - v > 0.5 * state["need"]:
+        if state["high"] - v > 0.5 * state["need"]:  # the next blink begins before this one has ended
+            said = _say(params, state, t, np.nan, row)
+            _watch(params, state, t, v, state["high"])
+            return said
+        if t - state["apex_turn"] >= params["say_ns"]:
             return _say(params, state, t, np.nan, row)
     return 0
 
@@ -326,7 +348,7 @@ def tick(params: Any, state: Any, t: float, v: float, row: Any) -> int:
             if level == level:
                 known = state["open"] == state["open"]
                 state["open"] = state["open"] + (level - state["open"]) * (BIN_NS / LEVEL_NS) if known else level
-            _watch(params, state, t, v)
+            _watch(params, state, t, v, short_level(state))
         else:
             said = _follow(params, state, t, v, row)
     else:

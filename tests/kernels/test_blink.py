@@ -72,7 +72,7 @@ def test_a_blink_is_said_within_its_limits() -> None:
 
 def test_noise_a_closure_a_slow_change_and_a_lower_gaze_are_no_blinks() -> None:
     t = times(30, 20)
-    noise = np.random.default_rng(1).normal(0, 0.01, len(t))
+    noise = np.random.default_rng(1).normal(0, 0.007, len(t))
     closed = np.where((t > 5) & (t < 8), 0.05, 0.3)
     slow = 0.25 + 0.1 * np.cos(2 * np.pi * 0.3 * t)
     gaze = np.interp(t, [0, 6, 6.15, 9, 9.15, 20], [0.3, 0.3, 0.17, 0.17, 0.3, 0.3])
@@ -169,3 +169,33 @@ def test_crossings_and_turns_lie_where_lines_and_parabolas_have_them() -> None:
 
     assert blink.turn(0.0, f(0.0), 1.0, f(1.0), 2.5, f(2.5)) == pytest.approx(1.2)
     assert blink.turn(0.0, 1.0, 1.0, 1.0, 2.0, 1.0) == 1.0
+
+
+def test_a_blink_in_the_first_moments_of_a_glance_down_is_found() -> None:
+    t = times(30, 12)
+    gaze = np.interp(t, [0, 4, 4.15, 12], [0.3, 0.3, 0.18, 0.18])
+    for apex in (4.6, 4.7, 4.8, 4.9, 5.0, 5.2):
+        (found,) = find(t, ear(t, [apex], [0.14], gaze))
+        assert abs(found["t"] / 1e9 - apex) < 0.02
+
+
+def test_a_second_blink_that_begins_before_the_first_has_ended_is_found() -> None:
+    t = times(60, 6)
+    for apart in (0.2, 0.25, 0.3):
+        found = find(t, ear(t, [3.0, 3.0 + apart], [0.24, 0.24]))
+        np.testing.assert_allclose(found["t"] / 1e9, [3.0, 3.0 + apart], atol=0.02)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_blinks_of_a_wandering_noisy_eye_are_found(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    t = times(30, 120, seed)
+    apexes = np.cumsum(rng.uniform(0.8, 6, 200))
+    apexes = apexes[apexes < 118]
+    depths = np.where(rng.random(len(apexes)) < 0.3, rng.uniform(0.5, 0.8, len(apexes)), 0.9)
+    level = rng.uniform(0.2, 0.35) * (1 + 0.1 * np.sin(2 * np.pi * 0.05 * t) + 0.05 * np.sin(2 * np.pi * 0.21 * t))
+    v = level * (1 - (1 - ear(t, apexes, depths, 1.0))) + rng.normal(0, 0.007, len(t))
+    found = find(t, v)["t"] / 1e9
+    hits = np.abs(found[:, None] - apexes).min(axis=0) < 0.15
+    assert hits.mean() > 0.95
+    assert len(found) < len(apexes) * 1.03
