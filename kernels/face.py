@@ -31,6 +31,7 @@ PARAMS = np.dtype(
         ("pose_good_deg", "f8"),
         ("pose_max_deg", "f8"),
         ("nose_depth", "f8"),  # tip before the eyes in distances between them; gives the turn of a flat face
+        ("mouth_depth", "f8"),  # corners before the eyes, likewise
     ],
     align=True,
 )
@@ -83,6 +84,7 @@ STATE = np.dtype(
 N_WAVE = 4  # EAR left, EAR right, mouth corner left, mouth corner right
 GAP_NS = 150e6
 FROZEN_NS = 1e9
+N_CANTHI = 4  # they come first among the stable points
 SMOOTH_NS = 50e6  # of brow and mouth corner: a smile is slow, jitter is not
 MAX_COORDINATE = 1e7
 
@@ -167,14 +169,21 @@ def _measure(
     now = buffer[: 3 * size].reshape((size, 3))
     shape = buffer[3 * size : 6 * size].reshape((size, 3))
     fit = buffer[9 * size : 9 * size + geometry.FIT_SIZE]
-    if not geometry.similarity(now, shape, n, params["n_pairs"], fit):
+    flat = state["flat"]  # then only the corners of the eyes hold still: a turn moves the rest by its depth
+    if flat:
+        fits = geometry.similarity_in_plane(now, shape, N_CANTHI, N_CANTHI // 2, fit)
+    else:
+        fits = geometry.similarity(now, shape, n, params["n_pairs"], fit)
+    if not fits:
         return 0
     for i in range(n, size):
         geometry.place(fit, now[i], now[i])
-    if state["flat"]:
+    shift = 0.0  # of the mouth corners with the head: without depth, the nose tells
+    if flat:
         mid = 0.5 * (now[n, 0] + now[n + 1, 0])
-        off = (now[n + rest.NOSE, 0] - mid - state["nose"]) / params["nose_depth"]
-        state["yaw"] = math.asin(min(1.0, max(-1.0, off))) * (180.0 / math.pi)
+        off = min(1.0, max(-1.0, (now[n + rest.NOSE, 0] - mid - state["nose"]) / params["nose_depth"]))
+        shift = (mid - 0.5 * (shape[n, 0] + shape[n + 1, 0])) + params["mouth_depth"] * off
+        state["yaw"] = math.asin(off) * (180.0 / math.pi)
     else:
         state["yaw"] = rest.yaw_deg(state["axes"], fit)
     share = dt / (dt + SMOOTH_NS) if dt > 0.0 else 1.0
@@ -185,7 +194,8 @@ def _measure(
         i = n + rest.MOUTH + side
         square = 0.0
         for c in range(3):
-            state["corner"][side, c] += share * (now[i, c] - shape[i, c] - state["corner"][side, c])
+            way = now[i, c] - shape[i, c] - (shift if c == 0 else 0.0)
+            state["corner"][side, c] += share * (way - state["corner"][side, c])
             square += state["corner"][side, c] * state["corner"][side, c]
         state["mouth"][side] = math.sqrt(square)
         height = geometry.eye_height(row, params["eyes"][side]) * fit[geometry.SCALE]

@@ -199,6 +199,48 @@ def similarity(
 
 
 @kernel
+def similarity_in_plane(
+    points: NDArray[np.float64], onto: NDArray[np.float64], n: int, n_pairs: int, fit: NDArray[np.float64]
+) -> int:
+    """Find what `similarity` finds, turning in the image plane only: for points without depth, even all on one line."""
+    mid = fit[CENTRE_FROM : CENTRE_FROM + 3]
+    aim = fit[CENTRE_TO : CENTRE_TO + 3]
+    centre(points, n, n_pairs, mid)
+    centre(onto, n, n_pairs, aim)
+    size = spread(points, n, n_pairs, mid)
+    along, across = 0.0, 0.0
+    for k in range(n_pairs):
+        i, j = 2 * k, 2 * k + 1
+        along += _along(points[i], mid, onto[i], aim) + _along(points[j], mid, onto[j], aim)
+        across += _across(points[i], mid, onto[i], aim) + _across(points[j], mid, onto[j], aim)
+    for i in range(2 * n_pairs, n):
+        along += _along(points[i], mid, onto[i], aim)
+        across += _across(points[i], mid, onto[i], aim)
+    length = math.sqrt(along * along + across * across)
+    if not (length > 0.0 and length < 1e300 and size > 0.0):
+        return 0
+    r = fit[ROTATION : ROTATION + 9]
+    for i in range(9):
+        r[i] = 0.0
+    r[0] = r[4] = along / length
+    r[1] = -across / length
+    r[3] = across / length
+    r[8] = 1.0
+    fit[SCALE] = length / size
+    return 1
+
+
+@kernel
+def _along(p: NDArray[np.float64], mid: NDArray[np.float64], q: NDArray[np.float64], aim: NDArray[np.float64]) -> float:
+    return (p[0] - mid[0]) * (q[0] - aim[0]) + (p[1] - mid[1]) * (q[1] - aim[1])
+
+
+@kernel
+def _across(p: NDArray[np.float64], mid: NDArray[np.float64], q: NDArray[np.float64], aim: NDArray[np.float64]) -> float:
+    return (p[0] - mid[0]) * (q[1] - aim[1]) - (p[1] - mid[1]) * (q[0] - aim[0])
+
+
+@kernel
 def place(fit: NDArray[np.float64], p: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Apply a fit to one point.
 

@@ -16,7 +16,7 @@ class Schema:
     """Name the landmarks of a detector that are used; left and right are the subject's.
 
     n_points : of a frame
-    pairs    : points that don't move with the face's muscles, (left, right) each
+    pairs    : points that don't move with the face's muscles, (left, right) each; the corners of the eyes first
     midline  : such points on the midline
     eyes     : left and right: corner, upper, upper, corner, lower, lower, going around
     brows    : left and right: five points of each brow
@@ -194,7 +194,7 @@ class Face:
         made["mouth"], made["nose"] = _column(schema.mouth), _column(schema.nose)
         made["rest_ns"] = self.rest_s * 1e9
         made["pose_good_deg"], made["pose_max_deg"] = 0.5 * self.pose_deg, self.pose_deg
-        made["nose_depth"] = NOSE_DEPTH
+        made["nose_depth"], made["mouth_depth"] = NOSE_DEPTH, MOUTH_DEPTH
         size, made["rates_at"] = chain.buffer_size(len(stable))
         return Design(
             chain.step,
@@ -209,7 +209,9 @@ class Face:
 
 
 WAVE = ("ear_left", "ear_right", "mouth_left", "mouth_right")
-NOSE_DEPTH = 0.6  # tip before the eyes, in distances between them: 0.63 to 0.65 in mean shapes of two detectors
+# of a flat face: nose tip and mouth corners before the eyes, in distances between them; 0.63 and 0.65, 0.13 and 0.28
+# in the mean shapes of two detectors
+NOSE_DEPTH, MOUTH_DEPTH = 0.64, 0.2
 
 
 def check_frames(name: str, signal: Signal) -> None:

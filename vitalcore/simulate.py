@@ -146,10 +146,11 @@ def _rotation(yaw: Array, pitch: Array, roll: Array) -> Array:
 
 
 def _skin(x: Array, y: Array) -> Array:
-    """Give the depth of the skin at a place before the head: an ellipsoid and a nose, mm."""
+    """Give the depth of the skin at a place before the head: an ellipsoid, nose and mouth before it, mm."""
     inside = np.maximum(0.0, 1.0 - (x / 82.0) ** 2 - ((y - 15.0) / 118.0) ** 2)
     nose = np.interp(y, [-8.0, 36.0, 46.0], [4.0, 36.0, 0.0], left=0.0, right=0.0) * np.exp(-((x / 9.0) ** 2))
-    depth: Array = 65.0 * (1.0 - np.sqrt(inside)) - nose
+    muzzle = 20.0 * np.exp(-((x / 40.0) ** 2) - ((y - 62.0) / 35.0) ** 2)
+    depth: Array = 65.0 * (1.0 - np.sqrt(inside)) - nose - muzzle
     return depth
 
 

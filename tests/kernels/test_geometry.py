@@ -81,3 +81,25 @@ def test_minors_are_the_determinants_of_numpy() -> None:
         for c in range(4):
             expected = np.linalg.det(np.delete(np.delete(m, r, 0), c, 1))
             assert geometry.minor(m.ravel(), r, c) == pytest.approx(expected)
+
+
+def test_a_fit_in_the_plane_needs_no_depth_and_not_even_height() -> None:
+    onto = np.array([[-3.0, 0, 0], [-1, 0, 0], [1, 0, 0], [4, 0, 0]])
+    turn = Rotation.from_euler("z", 0.4).as_matrix()
+    points = onto @ turn.T * 5 + [7, 8, 0]
+    fit = np.zeros(geometry.FIT_SIZE)
+    assert geometry.similarity_in_plane(points, onto, 4, 2, fit) == 1
+    np.testing.assert_allclose(fit[1:10].reshape(3, 3), turn.T, atol=1e-12)
+    assert fit[geometry.SCALE] == pytest.approx(0.2)
+    assert geometry.similarity_in_plane(np.zeros((4, 3)), onto, 4, 2, fit) == 0
+
+
+def test_a_fit_in_the_plane_is_mirrored_to_the_last_bit() -> None:
+    flat = np.array([1.0, 1.0, 0.0])
+    points, onto = RNG.normal(size=(4, 3)) * flat, RNG.normal(size=(4, 3)) * flat
+    plain, mirrored = np.zeros(geometry.FIT_SIZE), np.zeros(geometry.FIT_SIZE)
+    geometry.similarity_in_plane(points, onto, 4, 2, plain)
+    swapped = [1, 0, 3, 2]
+    geometry.similarity_in_plane(points[swapped] * MIRROR, onto[swapped] * MIRROR, 4, 2, mirrored)
+    assert (mirrored[1:10].reshape(3, 3) == plain[1:10].reshape(3, 3) * np.outer(MIRROR, MIRROR)).all()
+    assert mirrored[geometry.SCALE] == plain[geometry.SCALE]
