@@ -99,9 +99,11 @@ for lefts, rights in (floor.IBUG68.eyes, floor.IBUG68.brows, floor.IBUG68.mouth)
     MIRRORED[np.ravel(lefts)], MIRRORED[np.ravel(rights)] = np.ravel(rights), np.ravel(lefts)
 
 
-def test_the_mirror_image_gives_the_swapped_results_exactly() -> None:
+@pytest.mark.parametrize("depth", [0.0, 1.0])
+def test_the_mirror_image_gives_the_swapped_results_exactly(depth: float) -> None:
     x = simulated(20.0, smile_mm=(12, 5))
     points = x[:, 1:].reshape(len(x), 68, 3)
+    points[:, :, 2] *= depth
     mirrored = frames(x[:, 0].astype(np.int64), points[:, MIRRORED] * [-1, 1, 1])
     (wave, out), (wave2, out2) = run(x), run(mirrored)
     np.testing.assert_array_equal(wave2, wave[:, [1, 0, 3, 2]])

@@ -67,6 +67,21 @@ def test_a_symmetric_smile_with_a_turned_head_is_no_palsy(yaw: float) -> None:
     assert row["quality"] < 0.6
 
 
+@pytest.mark.parametrize("yaw", [-4.0, 4.0])
+def test_without_depth_a_small_turn_still_is_no_palsy(yaw: float) -> None:
+    made = simulate_face(10, 30, "ibug68", smile_mm=(10, 10), smile_yaw_deg=yaw, yaw_deg=0)
+    _, out = run(frames(made.t_ns, made.points[:, :, :2]))
+    assert value_of(out, codes.MOUTH_SYMMETRY, -1)[5] > 0.85
+    assert abs(value_of(out, codes.HEAD_YAW, -1)[5] - yaw) < 1.5
+
+
+@pytest.mark.parametrize("gain", [0.8, 1.2])
+def test_a_detector_that_misjudges_depth_feigns_little(gain: float) -> None:
+    made = simulate_face(10, 30, "ibug68", smile_mm=(10, 10), smile_yaw_deg=8.0, yaw_deg=0)
+    _, out = run(frames(made.t_ns, made.points * [1, 1, gain]))
+    assert value_of(out, codes.MOUTH_SYMMETRY, -1)[5] > 0.88
+
+
 def test_a_head_turned_too_far_has_no_excursions_but_blinks() -> None:
     _, out = report(smile_yaw_deg=14, yaw_deg=0)
     turned = (out["what"] == FEATURE) & (out["t"] > 5.9e9) & (out["t"] < 6.1e9)
