@@ -236,7 +236,9 @@ def _along(p: NDArray[np.float64], mid: NDArray[np.float64], q: NDArray[np.float
 
 
 @kernel
-def _across(p: NDArray[np.float64], mid: NDArray[np.float64], q: NDArray[np.float64], aim: NDArray[np.float64]) -> float:
+def _across(
+    p: NDArray[np.float64], mid: NDArray[np.float64], q: NDArray[np.float64], aim: NDArray[np.float64]
+) -> float:
     return (p[0] - mid[0]) * (q[1] - aim[1]) - (p[1] - mid[1]) * (q[0] - aim[0])
 
 
