@@ -75,9 +75,8 @@ class Table:
     def end(self) -> None:
         """Print the pooled score."""
         hits, missed, surplus = (int(n) for n in self.total)
-        print(
-            f"pooled   {hits + missed:6} {missed:7} {surplus:8}  {f1(hits, missed, surplus):6.2f}  worst {self.worst:.2f}"
-        )
+        score = f1(hits, missed, surplus)
+        print(f"pooled   {hits + missed:6} {missed:7} {surplus:8}  {score:6.2f}  worst {self.worst:.2f}")
 
 
 def capnobase(folder: Path) -> None:

@@ -5,25 +5,22 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import codes, finding, pulse, rate
+from vitalcore.kernels import codes, finding, ppg_channel, pulse, rate
 from vitalcore.kernels.kernel import kernel
 
 UNUSABLE = 0.2  # quality below which no number is given
 N_UNUSABLE_S = 3  # seconds in a row after which it is said that there is no usable signal
 N_USABLE_S = 2
-DC_S = 2.0  # time constant of the mean level
 STALE_S = 3.0  # no pulse for longer (or for three intervals): the signal carries none
+DEAD_S = 2.0  # a channel without a signal for longer is left for another
 FLAT_S, NO_CONTACT_S, CLIPPED_S = 1.0, 3.0, 0.1  # the same value for so long
 EXTREMES_S = 8  # a clipped sample lies at the extreme of the last 8 to 16 s
-LOWEST_PI, HIGHEST_PI = 0.1, 50.0  # %: little perfusion; no true mean level
-N_HEAD = 9  # numbers of a channel before its ring
-ZI, BASE, DC, AC, N_AC, N_MISSING = 0, 4, 5, 6, 7, 8  # places among them
-
 PARAMS = np.dtype(
     [
         ("pulse", pulse.PARAMS),
         ("sos", "f8", (2, 6)),  # band of the display wave
-        ("channel", "i8"),  # column in which pulses are detected
+        ("level_rate", "f8"),  # share of a sample in the mean level of a channel
+        ("channel", "i8"),  # column in which pulses are detected; -1: the first that lives
         ("num", "i8"),  # rate as a fraction in Hz
         ("den", "i8"),
     ],
@@ -32,29 +29,30 @@ PARAMS = np.dtype(
 
 STATE = np.dtype(
     [
-        ("pulse", pulse.STATE),
-        ("rate", rate.RATE),
         ("n", "i8"),
         ("slot", "i8"),  # place in the channels' rings of the next sample
-        ("second", "i8"),  # seconds told
         ("next_at", "i8"),  # sample with which the next second is told
+        ("n_same", "i8"),  # samples in a row with one value
+        ("value", "f8"),  # that value
+        ("n_missing", "i8"),  # in this second
+        ("high", "f8"),  # extremes lately
+        ("low", "f8"),
+        ("most", "f8"),  # extremes of this second
+        ("least", "f8"),
+        ("channel", "i8"),  # in which pulses are detected now
+        ("pulse", pulse.STATE),
+        ("rate", rate.RATE),
+        ("second", "i8"),  # seconds told
         ("last", "f8"),  # newest pulse; NaN: none yet
         ("quality", "f8"),  # of the last pulses
         ("n_pulses", "i8"),  # in a row whose quality could be told
         ("usual", "f8"),  # height of a pulse in the good seconds lately
         ("told", "i8"),  # reasons of the pulses of the last second that had any
         ("n_told", "i8"),  # pulses of this second
-        ("n_same", "i8"),  # samples in a row with one value
-        ("value", "f8"),  # that value
-        ("n_missing", "i8"),  # in this second, likewise
-        ("n_clipped", "i8"),
+        ("n_clipped", "i8"),  # in this second
         ("n_jumps", "i8"),  # until the last second
-        ("high", "f8"),  # extremes: lately, and before that
-        ("low", "f8"),
-        ("high_before", "f8"),
+        ("high_before", "f8"),  # extremes before that
         ("low_before", "f8"),
-        ("most", "f8"),  # extremes of this second
-        ("least", "f8"),
         ("n_bad_s", "i8"),  # unusable seconds in a row
         ("n_good_s", "i8"),
         ("begun", "i8"),  # first sample of this second, of the unusable stretch, of the usable one
@@ -67,51 +65,10 @@ STATE = np.dtype(
 
 
 @kernel
-def channel_tick(p: np.void, s: np.void, memory: NDArray[np.float64], x: float) -> float:
-    """Take one sample of one channel: keep it, follow its level, give the display wave (NaN where it is missing).
-
-    memory : N_HEAD numbers, then the ring of the last samples
-    """
-    ring = memory[N_HEAD:]
-    if not -pulse.LIMIT <= x <= pulse.LIMIT:
-        ring[s["slot"]] = np.nan
-        memory[N_MISSING] += 1.0
-        return np.nan
-    if memory[BASE] != memory[BASE] or memory[N_MISSING] > p["pulse"]["n_hold"]:
-        memory[:DC] = 0.0
-        memory[BASE] = x  # the filter begins at rest on the first sample
-        memory[DC] = x
-        memory[N_AC] = 0.0
-    memory[N_MISSING] = 0.0
-    memory[DC] += (x - memory[DC]) / (DC_S * p["pulse"]["fs_hz"])
-    ring[s["slot"]] = x
-    sos = p["sos"]
-    v = x - memory[BASE]
-    for k in range(2):
-        y = sos[k, 0] * v + memory[ZI + 2 * k]
-        memory[ZI + 2 * k] = sos[k, 1] * v - sos[k, 4] * y + memory[ZI + 2 * k + 1]
-        memory[ZI + 2 * k + 1] = sos[k, 2] * v - sos[k, 5] * y
-        v = y
-    return v
-
-
-@kernel
-def mean_at(ring: NDArray[np.float64], n: int, slot: int, at: int, m: int) -> float:
-    """Average samples at - m to at + m of a ring whose newest is sample n in place slot; NaN where one lacks."""
-    if at - m <= n - len(ring) or at + m > n:
-        return np.nan
-    total = 0.0
-    for j in range(at - m, at + m + 1):
-        k = slot - (n - j)
-        total += ring[k if k >= 0 else k + len(ring)]
-    return total / (2 * m + 1)
-
-
-@kernel
 def take_pulse(p: np.void, s: np.void, channels: NDArray[np.float64]) -> None:
     """Learn from the pulse just said: intervals, quality, pulsatile part of each channel.
 
-    channels : memory of each, [n_channels, N_HEAD + n_ring]
+    channels : memory of each, [n_channels, ppg_channel.N_HEAD + n_ring]
     """
     found, design = s["pulse"], p["pulse"]
     quality: float = found["quality"]
@@ -130,13 +87,9 @@ def take_pulse(p: np.void, s: np.void, channels: NDArray[np.float64]) -> None:
         return
     top_at = math.floor(found["t"] + 0.5)
     low_at = max(found["p_low_at"] - math.floor(design["delay"] + 0.5), found["start"])
-    m = design["n_fit"] // 2
-    for c in range(channels.shape[0]):
-        memory, ring = channels[c], channels[c, N_HEAD:]
-        swing = mean_at(ring, s["n"], s["slot"], top_at, m) - mean_at(ring, s["n"], s["slot"], low_at, m)
-        if swing == swing and quality >= UNUSABLE:
-            memory[N_AC] += 1.0
-            memory[AC] += (design["sign"] * swing - memory[AC]) / min(memory[N_AC], 5.0)
+    if quality >= UNUSABLE:
+        for c in range(channels.shape[0]):
+            ppg_channel.take_pulse(p, channels[c], s["n"], s["slot"], top_at, low_at)
 
 
 @kernel
@@ -247,7 +200,7 @@ def event(row: np.void, s: np.void, channel: int, t_end: float, reasons: int) ->
 def tell(p: np.void, s: np.void, channels: NDArray[np.float64], out: NDArray[np.void]) -> int:
     """Write the features of the second that ends with this sample, and the event where one begins or ends."""
     n: int = s["n"]
-    channel: int = p["channel"]
+    channel: int = s["channel"]
     value, reasons = judge(p, s)
     usable = value >= UNUSABLE
     known = value if value == value else 0.0
@@ -260,22 +213,12 @@ def tell(p: np.void, s: np.void, channels: NDArray[np.float64], out: NDArray[np.
     feature(out[1], codes.PULSE_RATE_INSTANT, channel, n, instant, known, absent)
     k = 2
     for c in range(channels.shape[0]):
-        memory = channels[c]
-        index, why = np.nan, reasons
-        if memory[N_MISSING] > 0.0:
-            why |= codes.MISSING
-        elif memory[N_AC] < 2.0 or s["n_pulses"] == 0:
-            why |= codes.TOO_FEW_BEATS
-        elif usable and not memory[DC] * HIGHEST_PI >= 100.0 * abs(memory[AC]):
-            why |= codes.NO_DC
-        elif usable:
-            index = 100.0 * memory[AC] / memory[DC]
-            if index < LOWEST_PI:
-                why |= codes.LOW_PERFUSION
-                if index <= 0.0:  # this wavelength does not pulse
-                    index = np.nan
+        index, why = ppg_channel.perfusion(channels[c])
         if c == channel:
             reasons |= why & codes.LOW_PERFUSION
+        if not usable or s["n_pulses"] == 0:
+            index = np.nan
+            why |= reasons
         feature(out[k], codes.PERFUSION_INDEX, c, n, index, known, why)
         k += 1
     feature(out[k], codes.SIGNAL_QUALITY, channel, n, value, known, reasons)
@@ -303,6 +246,24 @@ def tell(p: np.void, s: np.void, channels: NDArray[np.float64], out: NDArray[np.
 
 
 @kernel
+def choose(p: np.void, s: np.void, channels: NDArray[np.float64]) -> None:
+    """Move to the first channel that lives where the one in use has been dead for long enough."""
+    fs_hz: float = p["pulse"]["fs_hz"]
+    if not ppg_channel.dead(channels[s["channel"]], DEAD_S * fs_hz):
+        return
+    for c in range(channels.shape[0]):
+        if ppg_channel.alive(channels[c], fs_hz):
+            s["channel"] = c
+            s["n_same"] = s["n_pulses"] = 0
+            s["value"] = np.nan
+            s["usual"] = 0.0
+            s["high"] = s["high_before"] = -np.inf
+            s["low"] = s["low_before"] = np.inf
+            pulse.forget(s["pulse"])
+            return
+
+
+@kernel
 def step(
     p: np.void,
     s: np.void,
@@ -315,7 +276,7 @@ def step(
 
     p      : PARAMS
     s      : STATE, made by vitalcore.ppg
-    buffer : rings of the detector, [2 n_ring], then the memory of each channel, [N_HEAD + n_ring]
+    buffer : rings of the detector, [2 n_ring], then the memory of each channel: see ppg_channel
     x      : samples of each wavelength, [n, n_channels], any unit; NaN is a missing one
     wave   : band-passed, [n, n_channels], NaN where x is missing
     out    : FINDING, enough for the chunk: see vitalcore.ppg
@@ -326,18 +287,21 @@ def step(
     n_out = 0
     n_ring: int = p["pulse"]["n_ring"]
     n_channels = x.shape[1]
+    stride = ppg_channel.N_HEAD + n_ring
     for i in range(x.shape[0]):
         for c in range(n_channels):
-            start = 2 * n_ring + c * (N_HEAD + n_ring)
-            wave[i, c] = channel_tick(p, s, buffer[start : start + N_HEAD + n_ring], x[i, c])
-        v = x[i, p["channel"]]
+            start = 2 * n_ring + c * stride
+            wave[i, c] = ppg_channel.tick(p, buffer[start : start + stride], s["slot"], x[i, c])
+        v = x[i, s["channel"]]
         watch(p, s, v)
         if pulse.tick(p["pulse"], s["pulse"], buffer[: 2 * n_ring], v):
-            pulse.write(s["pulse"], float(s["n"]), p["channel"], out[n_out])
+            pulse.write(s["pulse"], float(s["n"]), s["channel"], out[n_out])
             n_out += 1
-            take_pulse(p, s, buffer[2 * n_ring :].reshape(n_channels, N_HEAD + n_ring))
+            take_pulse(p, s, buffer[2 * n_ring :].reshape(n_channels, stride))
         if s["n"] == s["next_at"]:
-            n_out += tell(p, s, buffer[2 * n_ring :].reshape(n_channels, N_HEAD + n_ring), out[n_out:])
+            n_out += tell(p, s, buffer[2 * n_ring :].reshape(n_channels, stride), out[n_out:])
+            if p["channel"] < 0:
+                choose(p, s, buffer[2 * n_ring :].reshape(n_channels, stride))
             s["second"] += 1
             s["next_at"] = ((s["second"] + 1) * p["num"] + p["den"] - 1) // p["den"]
         s["slot"] = s["slot"] + 1 if s["slot"] + 1 < n_ring else 0

@@ -53,7 +53,6 @@ STATE = np.dtype(
         ("n", "i8"),  # samples seen
         ("start", "i8"),  # first sample since the last gap; -1: none yet
         ("n_held", "i8"),  # samples in a row that are missing or jumped
-        ("n_jumps", "i8"),  # all that jumped
         ("slot", "i8"),  # place in the ring of the next sample
         ("base", "f8"),  # the filters see the signal less its first sample
         ("held", "f8"),  # newest good sample
@@ -64,6 +63,7 @@ STATE = np.dtype(
         ("hz2", "f8"),
         ("noise", "f8"),  # mean square of the high-passed signal
         ("jump", "f8"),  # step that counts as a jump; 0: none known
+        ("hysteresis", "f8"),
         ("rising", "i8"),
         ("low", "f8"),  # the trough before, the top since, the rise within the lag and the steepest place
         ("low_at", "i8"),
@@ -74,14 +74,14 @@ STATE = np.dtype(
         ("steep_at", "i8"),
         ("pending", "i8"),  # a pulse waits to be measured and said
         ("p_low", "f8"),
-        ("p_low_at", "i8"),
         ("p_top", "f8"),
         ("p_top_at", "i8"),
+        ("rhythm", pulse_rhythm.RHYTHM),
+        ("p_low_at", "i8"),
         ("p_rise", "f8"),
         ("p_steep", "f8"),
         ("p_steep_at", "i8"),
-        ("hysteresis", "f8"),
-        ("rhythm", pulse_rhythm.RHYTHM),
+        ("n_jumps", "i8"),  # all that jumped
         ("template", "f8", (pulse_shape.N_TAPS,)),
         ("n_template", "i8"),
         ("n_unlike", "i8"),  # pulses in a row unlike the template
@@ -114,6 +114,15 @@ def restart(s: np.void, v: float) -> None:
     s["floor"] = s["value"] = np.nan
     pulse_rhythm.restart(s["rhythm"], s["n"])
     s["hysteresis"] = HYSTERESIS * s["rhythm"]["height"]
+
+
+@kernel
+def forget(s: np.void) -> None:
+    """Unlearn what pulses look like: the next sample is from elsewhere."""
+    s["start"] = -1
+    s["n_held"] = s["n_template"] = s["n_unlike"] = s["pending"] = 0
+    s["jump"] = 0.0
+    pulse_rhythm.forget(s["rhythm"])
 
 
 @kernel

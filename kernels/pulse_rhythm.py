@@ -20,6 +20,9 @@ WEAK = 0.8  # of the expected rise
 
 RHYTHM = np.dtype(
     [
+        ("at", "i8"),  # the last pulse, or the beginning
+        ("interval", "f8"),  # expected, in samples; 0: not known
+        ("slack", "f8"),  # 1, less when a pulse is overdue
         ("rises", "f8", (N,)),
         ("heights", "f8", (N,)),
         ("n_rises", "i8"),
@@ -28,20 +31,17 @@ RHYTHM = np.dtype(
         ("huge", "f8"),  # the last rise too large to believe
         ("intervals", "f8", (N,)),
         ("n_intervals", "i8"),
-        ("interval", "f8"),  # expected, in samples; 0: not known
         ("echoes", "f8", (N,)),
         ("n_echoes", "i8"),
         ("echo", "f8"),  # expected: the largest rise soon after a pulse, relative to the pulse's
         ("echo_now", "f8"),  # since the anchor
         ("anchor", "f8"),  # the last pulse that was not both weak and early; NaN: none since the last gap
         ("anchor_rise", "f8"),
-        ("at", "i8"),  # the last pulse, or the beginning
         ("last", "f8"),  # likewise, exactly; NaN: none since the last gap
         ("last_rise", "f8"),
         ("last_interval", "f8"),
         ("n_early", "i8"),  # weak early pulses in a row
         ("n_pairs", "i8"),  # pairs of a strong and a weak early one in a row
-        ("slack", "f8"),  # 1, less when a pulse is overdue
     ],
     align=True,
 )
@@ -69,6 +69,13 @@ def restart(r: np.void, n: int) -> None:
     r["echo_now"] = 0.0
     r["n_early"] = r["n_pairs"] = 0
     r["slack"] = 1.0
+
+
+@kernel
+def forget(r: np.void) -> None:
+    """Unlearn size and rhythm."""
+    r["n_rises"] = r["n_intervals"] = r["n_echoes"] = 0
+    r["rise"] = r["height"] = r["interval"] = r["echo"] = r["last_rise"] = r["last_interval"] = 0.0
 
 
 @kernel

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, lfilter
 
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import ppg, pulse, pulse_rhythm
+from vitalcore.kernels import ppg, ppg_channel, pulse, pulse_rhythm
 from vitalcore.operator import Design, Signal, regular_hz
 
 LOWEST_HZ, HIGHEST_HZ = 25.0, 1000.0
@@ -17,6 +17,7 @@ LOW_PASS_HZ = 8.0
 NOISE_HZ = 12.0  # hardly anything of a pulse is above
 NOISE_FROM_HZ = 50.0  # rate below which there is no room for noise above the pulses
 DISPLAY_HZ = (0.5, 8.0)
+LEVEL_S = 2.0  # time constant of the mean level
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Ppg:
     """Follow a PPG of one or more wavelengths: pulses, rates, perfusion, quality, and the band-passed wave to show.
 
     inverted : pulses point down, as in raw transmitted light; by default they point up. It is not guessed
-    channel  : label of the wavelength in which pulses are found; None: the first
+    channel  : label of the wavelength in which pulses are found; None: the first, or where it is missing or flat for
+               2 s the first that is not
 
     Pulses as `Pulses` finds them. Once a second: PULSE_RATE (averaged as monitors do), PULSE_RATE_INSTANT,
     PERFUSION_INDEX of each wavelength in % (NaN and NO_DC where the signal comes without its true mean level) and
@@ -77,17 +79,19 @@ class Ppg:
         params = np.zeros(1, ppg.PARAMS)
         params["pulse"] = _pulse_params(fs_hz, self.inverted)
         params["sos"] = butter(2, DISPLAY_HZ, "bandpass", fs=fs_hz, output="sos")
-        params["channel"] = _column(self.channel, signal)
+        params["channel"] = -1 if self.channel is None else _column(self.channel, signal)
+        params["level_rate"] = 1.0 / (LEVEL_S * fs_hz)
         params["num"], params["den"] = signal.fs_hz.numerator, signal.fs_hz.denominator
         state = np.zeros(1, ppg.STATE)
         state["pulse"]["start"] = -1
+        state["channel"] = _column(self.channel, signal)
         state["next_at"] = -(-signal.fs_hz.numerator // signal.fs_hz.denominator)
         state["last"] = state["value"] = np.nan
         state["high"] = state["high_before"] = state["most"] = -np.inf
         state["low"] = state["low_before"] = state["least"] = np.inf
         n_ring = int(params[0]["pulse"]["n_ring"])
-        channels = np.zeros((n_channels, ppg.N_HEAD + n_ring))
-        channels[:, ppg.BASE] = np.nan
+        channels = np.zeros((n_channels, ppg_channel.N_HEAD + n_ring))
+        channels[:, ppg_channel.BASE] = np.nan
         rows_a_second = 4 + n_channels
         return Design(
             ppg.step,

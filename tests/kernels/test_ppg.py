@@ -151,6 +151,21 @@ def test_pulses_are_found_in_the_channel_asked_for() -> None:
     assert np.isfinite(value(found, codes.PERFUSION_INDEX, 1)[5:]).all()
 
 
+@pytest.mark.parametrize("dead", [3.0, np.nan])
+def test_where_the_first_wavelength_is_dead_pulses_are_found_in_another(dead: float) -> None:
+    x = np.column_stack([5 * pulsing(), np.full(len(pulsing()), dead), pulsing()])
+    x[3000:, 0] = dead
+    found, _ = run(designed(n_channels=3), x)
+    pulses = beats(found)
+    assert sorted(set(pulses["channel"])) == [0, 2]
+    later = pulses[pulses["t"] > 3000 + 125 * 5]
+    assert (later["channel"] == 2).all()
+    assert len(later) > 35
+    assert value(found, codes.PULSE_RATE, 2)[-20:] == pytest.approx(75, rel=0.01)
+    stays, _ = run(designed(n_channels=3, channel="a"), x)
+    assert (beats(stays)["t"] < 3001).all()
+
+
 @pytest.mark.parametrize(
     ("off", "reason"),
     [
