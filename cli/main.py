@@ -75,3 +75,7 @@ def main() -> None:
 
     Not a medical device.
     """
+
+
+if __name__ == "__main__":
+    main()

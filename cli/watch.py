@@ -1,13 +1,12 @@
 """`vitalcore watch`: what an engine says, as it says it."""
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,7 +22,7 @@ FRAMES_HZ = 8
 @click.option("--control", default=None, help="Control endpoint.  [default: the live port + 1]")
 @click.option("--prefix", default="", help="Watch only streams that begin so, such as clinic/p7/.")
 @click.option("--seconds", type=float, default=None, help="End after so long.  [default: Ctrl-C]")
-@click.option("--json", "as_json", is_flag=True, help="Print each beat, event, feature and gap as a line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print lines of JSON: the engine's counters, then each message.")
 def watch(address: str, control: str | None, prefix: str, seconds: float | None, as_json: bool) -> None:
     """Watch the engine whose live endpoint is ADDRESS: strips, beats, rates, quality, blinks, symmetry, latency.
 
@@ -33,10 +32,21 @@ def watch(address: str, control: str | None, prefix: str, seconds: float | None,
     from vitalcore.streams.subscriber import Subscriber
 
     with Subscriber(address, control or next_port(address), prefix) as subscriber:
+        status = _knock(subscriber, address)
         if as_json:
+            click.echo(json.dumps({"what": "status"} | status, default=str))
             _print_json(subscriber, seconds)
             return
         show(subscriber, Board(f"watching {address}"), lambda: False, seconds)
+
+
+def _knock(subscriber: "Subscriber", address: str) -> dict[str, Any]:
+    from vitalcore.errors import ProtocolError
+
+    try:
+        return subscriber.status()
+    except ProtocolError as error:
+        raise ProtocolError(f"no engine answers beside {address}: is `vitalcore serve` running? ({error})") from None
 
 
 def next_port(address: str) -> str:

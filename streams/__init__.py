@@ -1,1 +1,5 @@
 """ZeroMQ around sessions: wire format, engine, gateway and subscriber. Computes nothing."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

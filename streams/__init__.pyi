@@ -1,0 +1,5 @@
+from .engine import Engine as Engine
+from .gateway import Gateway as Gateway
+from .player import Player as Player
+from .subscriber import Message as Message
+from .subscriber import Subscriber as Subscriber
