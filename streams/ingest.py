@@ -22,6 +22,8 @@ MAX_DRAIN_BYTES = 4 << 20
 LAST_NS = 1 << 62  # in the year 2116; a later time stamp is none
 MAX_PAUSES = 64  # gaps, ends and refusals worked on before anything else has its turn
 
+# plain numbers: pyzmq's are enumerations, whose arithmetic costs more than a message
+_EVENTS, _RCVMORE, _POLLIN = int(zmq.EVENTS), int(zmq.RCVMORE), int(zmq.POLLIN)
 _PAD = [b"", *(bytes(8 - n) for n in range(1, 8))]
 _ACK = np.dtype(
     [
@@ -51,6 +53,7 @@ class Ingest:
         self._identities: list[bytes] = []
         self._owners: list[int] = []
         self._arrival_ns = 0
+        self._touched = np.zeros(0, np.int64)
         self._left: Callable[[], bool] | None = None
         self.counters = {"messages": 0, "records": 0, "samples": 0, "refused": 0}
 
@@ -60,20 +63,19 @@ class Ingest:
             if self._left():
                 return True
             self._left = None
-        receive, more = self._socket.recv, self._socket.get
+        receive = self._socket.recv
+        state: Any = self._socket.get  # of which pyzmq only knows that it gives numbers or bytes
         size = taken = 0
         self._arrival_ns = time.time_ns()
         owners = self._streams.owners
-        while taken < MAX_DRAIN and size < MAX_DRAIN_BYTES:
-            try:
-                identity = receive(zmq.NOBLOCK)
-            except zmq.Again:
-                break
+        # asking first costs less than the exception that says that nothing is there
+        while taken < MAX_DRAIN and size < MAX_DRAIN_BYTES and state(_EVENTS) & _POLLIN:
+            identity = receive()
             message = receive()
             taken += 1
             size += len(message)
-            if more(zmq.RCVMORE):
-                while more(zmq.RCVMORE):
+            if state(_RCVMORE):
+                while state(_RCVMORE):
                     receive()
                 message = b""  # a message is one frame: this is none
             if maps.is_map(message):
@@ -94,7 +96,7 @@ class Ingest:
     def acknowledge(self, every: bool) -> None:
         """Send the acknowledgements that are owed: all, or those of streams whose credit is half used."""
         rows = self._streams.rows
-        which = due(rows, every)
+        which = due(rows[: self._streams.high], None if every else self._touched)
         if not len(which):
             return
         acks = np.zeros(len(which), _ACK)
@@ -139,11 +141,12 @@ class Ingest:
         def go_on() -> bool:
             """Work until the next pause; tell whether some is left."""
             streams = self._streams.rows
-            empty = at[0]
+            empty = int(at[0])
             n = records.scan(records.CRC_SLICES, streams, *views, starts, starts + lengths, owners, MAX_PAUSES, at, out)
             # an empty message has no record to refuse
-            for m in np.flatnonzero(lengths[empty : at[0]] == 0).tolist():
-                self._refuse(identities[empty + m], -1, Code.BAD_FRAME)
+            if not lengths.all():
+                for m in np.flatnonzero(lengths[empty : at[0]] == 0).tolist():
+                    self._refuse(identities[empty + m], -1, Code.BAD_FRAME)
             self._take(out[:n], data, identities)
             return bool(at[0] < len(starts))
 
@@ -156,10 +159,10 @@ class Ingest:
 
     def _take(self, rows: NDArray[np.void], data: NDArray[np.uint8], identities: list[bytes]) -> None:
         streams = self._streams
-        touched = rows["row"][rows["row"] >= 0]
+        self._touched = touched = rows["row"][rows["row"] >= 0]
         streams.seen_ns[touched] = self._arrival_ns
-        good = rows["code"] == 0
-        if not good.all():
+        if rows["code"].any():
+            good = rows["code"] == 0
             told = set()
             for row in rows[~good]:
                 self.counters["refused"] += 1
@@ -170,9 +173,8 @@ class Ingest:
             rows = rows[good]
         self.counters["records"] += len(rows)
         self.counters["samples"] += int(rows["n"].sum())
-        special = np.flatnonzero((rows["kind"] != wire.DATA) | (rows["missing"] != 0))
         start = 0
-        for i in special.tolist():
+        for i in ((rows["kind"] != wire.DATA) | (rows["missing"] != 0)).nonzero()[0].tolist():
             self._compute(rows[start:i], data)
             row = rows[i]
             stream = streams.by_row[row["row"]]
@@ -190,7 +192,7 @@ class Ingest:
         tables = streams.rows["table"][of]
         every = streams.clock_every[of]
         tick = (rows["index"] + rows["n"]) // every != rows["index"] // every
-        for i in np.flatnonzero(tick | (rows["chunk"] == 0)).tolist():
+        for i in (tick | (rows["chunk"] == 0)).nonzero()[0].tolist():
             stream = streams.by_row[of[i]]
             if stream is not None and stream.clock is not None:
                 index, t0_ns = int(rows["index"][i]), int(rows["t0_ns"][i])
@@ -201,8 +203,9 @@ class Ingest:
                 step_ns = stream.clock.update(index, t0_ns)
                 if step_ns:
                     self._live.clock_step(stream, index, step_ns, self._arrival_ns)
-        for number in np.unique(tables).tolist():
-            self._push(streams.tables[number], rows, np.flatnonzero(tables == number), data)
+        numbers = [int(tables[0])] if (tables == tables[0]).all() else np.unique(tables).tolist()
+        for number in numbers:
+            self._push(streams.tables[number], rows, (tables == number).nonzero()[0], data)
 
     def _push(self, table: Table, rows: NDArray[np.void], which: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
         streams = self._streams
@@ -217,7 +220,7 @@ class Ingest:
         if table.timed:
             self._live.frames(x, offsets, slots, rows["index"][which])
         self._live.findings(table, found, self._arrival_ns)
-        for i in np.flatnonzero(streams.wave_wanted[of]).tolist():
+        for i in streams.wave_wanted[of].nonzero()[0].tolist():
             stream = streams.by_row[of[i]]
             if stream is not None:
                 row, a, b = rows[which[i]], offsets[i], offsets[i + 1]

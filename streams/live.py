@@ -15,6 +15,7 @@ MAX_SUBSCRIPTIONS = 65_536
 MAX_PREFIX = 300  # bytes; no topic is longer
 LATENCIES = 4096  # last ones kept
 _KIND = {what: number + 1 for number, what in enumerate(wire.WHATS)}
+_SNDMORE = int(zmq.SNDMORE)
 _LIMIT = (1 << 63) - 1
 
 
@@ -177,8 +178,8 @@ class Live:
 
     def _send(self, topic: bytes, header: bytes, payload: bytes) -> None:
         send = self._socket.send
-        send(topic, zmq.SNDMORE)
-        send(header, zmq.SNDMORE)
+        send(topic, _SNDMORE)
+        send(header, _SNDMORE)
         send(payload)
 
     def _count(self, prefix: bytes, change: int) -> None:

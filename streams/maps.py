@@ -24,6 +24,14 @@ ACKS = ("received", "journaled", "fsynced")
 RESUMES = ("in_order", "live_first")
 WIRE_VERSION = 1
 
+_LIVE_LIMITS = {
+    "raw": False,
+    "strict_map_key": True,
+    "max_str_len": MAX_STR,
+    "max_array_len": MAX_ARRAY,
+    "max_map_len": MAX_TOPICS,
+    "max_ext_len": 0,
+}
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}(/[A-Za-z0-9._-]{1,64}){3}", re.ASCII)
 
 
@@ -98,29 +106,32 @@ def unpack(message: bytes, max_array: int = MAX_ARRAY, max_bin: int = 0) -> dict
     return value
 
 
-def unpack_payload(payload: bytes) -> tuple[dict[str, Any], bytes]:
-    """Read the map at the front of a live payload; return it and what is behind it (the samples of a wave).
+def unpack_payload(payload: bytes) -> dict[str, Any]:
+    """Read the map of a live payload.
 
     Errors: ProtocolError
     """
-    reader = msgpack.Unpacker(
-        raw=False,
-        strict_map_key=True,
-        max_buffer_size=MAX_MESSAGE,
-        max_str_len=MAX_STR,
-        max_bin_len=0,
-        max_array_len=MAX_ARRAY,
-        max_map_len=MAX_TOPICS,
-        max_ext_len=0,
-    )
+    try:
+        value = msgpack.unpackb(payload, max_bin_len=0, **_LIVE_LIMITS)
+    except (ValueError, msgpack.UnpackException) as error:
+        raise ProtocolError(f"this payload is no map within the limits: {error or 'cut short'}") from None
+    return _map(value)
+
+
+def _unpack_front(payload: bytes) -> tuple[dict[str, Any], bytes]:
+    reader = msgpack.Unpacker(read_size=1024, max_buffer_size=MAX_MESSAGE, max_bin_len=0, **_LIVE_LIMITS)
     try:
         reader.feed(payload)
         value = reader.unpack()
     except (ValueError, msgpack.UnpackException, msgpack.BufferFull) as error:
         raise ProtocolError(f"this payload does not begin with a map within the limits: {error}") from None
+    return _map(value), payload[reader.tell() :]
+
+
+def _map(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProtocolError("a live payload begins with a map")
-    return value, payload[reader.tell() :]
+    return value
 
 
 def pack_wave(signal: Signal, wave: NDArray[np.float64], t_ns: NDArray[np.int64] | None = None) -> bytes:
@@ -138,7 +149,7 @@ def unpack_wave(payload: bytes) -> tuple[dict[str, Any], NDArray[np.float32]]:
 
     Errors: ProtocolError
     """
-    fields, raw = unpack_payload(payload)
+    fields, raw = _unpack_front(payload)
     channels = fields.get("channels")
     n = integer(fields, "n", 0, MAX_MESSAGE)
     split = 8 * n if fields.get("timed") else 0

@@ -1,5 +1,6 @@
 """What a gateway holds of one stream: records that wait, records under way, and what is lost when both are full."""
 
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -94,6 +95,8 @@ class Spool:
         if handle != self.handle:
             record = wire.readdress(bytes(record), self.handle, 0)
         self.waiting.popleft()
+        if not self.sent:
+            self.heard_ns = time.monotonic_ns()  # an engine is silent from when it owes an answer
         self.sent.append((seq, index, n, record, self.handle))
         self.under_way += len(record)
         return record

@@ -328,4 +328,4 @@ def decode(topic: bytes, header: bytes, payload: bytes) -> Message:
     if fields.what == "wave":
         map_, samples = maps.unpack_wave(payload)
         return Message(name, key, what, fields, map_, samples)
-    return Message(name, key, what, fields, maps.unpack_payload(payload)[0])
+    return Message(name, key, what, fields, maps.unpack_payload(payload))

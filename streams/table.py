@@ -113,6 +113,7 @@ class Streams:
         self.seen_ns = np.zeros(limit, np.int64)
         self.wave_wanted = np.zeros(limit, bool)
         self.clock_every = np.ones(limit, np.int64)
+        self.high = 0  # no row from here on has been used
         self._held: dict[int, int] = {}  # streams of each connection
         self._free = list(range(limit))[::-1]
         self._memory = memory
@@ -196,6 +197,7 @@ class Streams:
         self.seen_ns[stream.row] = now_ns
         self.clock_every[stream.row] = max(1, int(opened.rate / CLOCK_UPDATES_HZ)) if opened.rate else 1
         self.by_key[stream.key] = self.by_row[stream.row] = stream
+        self.high = max(self.high, stream.row + 1)
         self._own(stream, identity)
         return stream
 
@@ -271,10 +273,11 @@ def _credit_bytes(opened: Open) -> int:
     return min(max(want, CREDIT_BYTES[0]), CREDIT_BYTES[1])
 
 
-def due(rows: NDArray[np.void], every: bool) -> NDArray[np.int64]:
-    """List the rows that are owed an acknowledgement: all, or those whose credit is half used."""
-    owed = rows["due"] != 0
-    if not every:
-        waiting = rows["next_seq"] - rows["acked_seq"]
-        owed &= (2 * waiting >= rows["credit_records"]) | (2 * rows["held_bytes"] >= rows["credit_bytes"])
-    return np.flatnonzero(owed)
+def due(rows: NDArray[np.void], among: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """List the rows that are owed an acknowledgement: all, or those of `among` whose credit is half used."""
+    if among is None:
+        return rows["due"].nonzero()[0]
+    some = rows[among]
+    waiting = some["next_seq"] - some["acked_seq"]
+    half = (2 * waiting >= some["credit_records"]) | (2 * some["held_bytes"] >= some["credit_bytes"])
+    return np.unique(among[half]) if half.any() else among[:0]

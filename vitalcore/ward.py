@@ -166,7 +166,7 @@ class Ward:
         n = self._many(self._params, self._states, self._buffers, slots, offsets, x, wave, self._out)
         out = self._out[:n]
         skipped = self._places["origin"][out["slot"]]
-        for origin in np.unique(skipped[skipped != 0]):
+        for origin in np.unique(skipped[skipped != 0]) if skipped.any() else ():
             shifted = out[skipped == origin]
             findings.shift(shifted, int(origin))
             out[skipped == origin] = shifted

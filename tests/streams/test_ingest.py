@@ -249,7 +249,7 @@ def test_a_stream_does_not_notice_the_bad_records_of_another(running: Running, p
                 peer.acks(lambda ack, n=seq + 1: ack.stream == stream and ack.next_seq == n)  # type: ignore[misc]  # a default
         peer.acks(lambda ack: ack.stream == stream and ack.next_seq == 50)
         items = control.ask("REPLAY", topic=f"{key}/beat/", **{"from": 0, "to": 1 << 40})["items"]
-        said = [maps.unpack_payload(payload)[0] for _, payload in items]
+        said = [maps.unpack_payload(payload) for _, payload in items]
         return [{k: v for k, v in one.items() if k != "t_arrival_ns"} for one in said]
 
     calm = play("icu/p1/monitor/ecg", False)

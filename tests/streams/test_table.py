@@ -91,8 +91,8 @@ def test_acknowledgements_are_due_at_half_the_credit_or_on_the_tick() -> None:
     stream = held.open(OPENED, b"peer", 0)
     row = held.rows[stream.row]
     row["due"], row["next_seq"] = 1, int(row["credit_records"]) // 2 - 1
-    assert due(held.rows, every=False).tolist() == []
-    assert due(held.rows, every=True).tolist() == [stream.row]
+    assert due(held.rows, np.array([stream.row, stream.row])).tolist() == []
+    assert due(held.rows, None).tolist() == [stream.row]
     row["next_seq"] += 1
-    assert due(held.rows, every=False).tolist() == [stream.row]
+    assert due(held.rows, np.array([stream.row, stream.row])).tolist() == [stream.row]
     assert np.flatnonzero(held.rows["handle"] >= 0).tolist() == [stream.row]

@@ -81,7 +81,7 @@ def test_golden_live_messages_decode_to_what_the_manifest_says(name: str) -> Non
     if decoded.what == "wave":
         assert maps.unpack_wave(payload)[1].tolist() == expected["wave"]
     else:
-        assert maps.unpack_payload(payload) == (expected["payload"], b"")
+        assert maps.unpack_payload(payload) == expected["payload"]
 
 
 def test_every_golden_file_stands_in_the_manifest() -> None:

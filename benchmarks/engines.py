@@ -1,0 +1,120 @@
+"""What the live and the ward table share: an engine in a process of its own, and an ECG to feed it with."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+import numpy as np
+import psutil
+import zmq
+from numpy.typing import NDArray
+
+FS_HZ = 250
+CHUNK = 10  # samples: 40 ms
+LSB_MV = 0.005
+LOOPBACK = "tcp://127.0.0.1:*"
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def ecg(seconds: int = 60, seed: int = 0) -> NDArray[np.int16]:
+    """Simulate an ECG at about 72 /min: P, QRS and T as bells, some noise; in units of LSB_MV."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(seconds * FS_HZ) / FS_HZ
+    x = rng.normal(0, 0.02, len(t))
+    for beat_s in np.cumsum(rng.normal(0.83, 0.04, int(seconds / 0.7))):
+        for delay_s, width_s, height_mv in ((-0.16, 0.025, 0.12), (0.0, 0.011, 1.1), (0.26, 0.05, 0.3)):
+            x += height_mv * np.exp(-0.5 * ((t - beat_s - delay_s) / width_s) ** 2)
+    return np.round(x / LSB_MV).astype(np.int16)
+
+
+@contextmanager
+def engine(core: int | None = None) -> Iterator[tuple[dict[str, str], psutil.Process]]:
+    """Run an engine in its own process, on one core if it is named; give its endpoints and its process."""
+    ours, theirs = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=_engine, args=(theirs, core), daemon=True)
+    process.start()
+    try:
+        yield ours.recv(), psutil.Process(process.pid)
+    finally:
+        _end(process, ours)
+
+
+@contextmanager
+def bare(core: int | None = None) -> Iterator[tuple[str, Connection]]:
+    """Run a bare pyzmq ROUTER in its own process that echoes, or only counts what begins with a 0 byte."""
+    ours, theirs = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=_bare, args=(theirs, core), daemon=True)
+    process.start()
+    try:
+        yield ours.recv(), ours
+    finally:
+        _end(process, ours)
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return the seconds of processor time a process has used."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _end(process: BaseProcess, pipe: Connection) -> None:
+    pipe.close()
+    process.join(5)
+    if process.is_alive():
+        process.terminate()
+
+
+def _pin(core: int | None) -> None:
+    if core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+
+
+def _engine(pipe: Connection, core: int | None) -> None:
+    import threading
+
+    from vitalcore.streams.engine import Engine
+
+    _pin(core)
+    made = Engine(LOOPBACK, LOOPBACK, LOOPBACK, max_streams=32_768, memory=1 << 31)
+    stop = threading.Event()
+
+    def watch() -> None:
+        made.ready.wait()
+        pipe.send(made.endpoints)
+        pipe.poll(None)  # until the parent closes its end
+        stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    made.run(stop)
+
+
+def _bare(pipe: Connection, core: int | None) -> None:
+    _pin(core)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.ROUTER)
+    socket.set(zmq.LINGER, 0)
+    socket.bind(LOOPBACK)
+    pipe.send(str(bytes(socket.get(zmq.LAST_ENDPOINT)).rstrip(b"\0"), "ascii"))  # type: ignore[arg-type]  # bytes
+    counted, first = 0, 0.0
+    while not pipe.poll(0):
+        if not socket.poll(200):
+            continue
+        for _ in range(10_000):
+            try:
+                identity, message = socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            if message[0]:
+                socket.send_multipart([identity, message])
+                continue
+            if message == b"\0end":
+                socket.send_multipart([identity, f"{counted / (time.perf_counter() - first)}".encode()])
+                counted = 0
+                continue
+            first = first if counted else time.perf_counter()
+            counted += 1
+    context.destroy(0)
