@@ -8,7 +8,7 @@ from scipy.signal import butter, lfilter, sosfilt, sosfilt_zi
 
 from benchmarks.sidebyside import seconds, table
 from vitalcore.filters import Bandpass, Fir
-from vitalcore.kernels import fir, sos
+from vitalcore.kernels import sos
 from vitalcore.plan import Plan, source
 
 FS_HZ = 250
@@ -93,7 +93,7 @@ def convolution(x: Wave, n: int) -> list[tuple[object, ...]]:
 
     def kernels() -> None:
         for chunk in columns:
-            fir.step(design.params, *design.memory, chunk, out)
+            design.kernel(design.params, *design.memory, chunk, out)
 
     best = seconds({"scipy": scipys, "kernel": kernels})
     ns = {name: best[name] / (len(chunks) * n) * 1e9 for name in best}

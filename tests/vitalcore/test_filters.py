@@ -135,14 +135,14 @@ def test_delays_of_a_chain_add_up() -> None:
 )
 def test_what_cannot_be_designed_is_refused_by_name_limit_and_value(operator: Operator, said: str) -> None:
     with pytest.raises(ParameterError, match=said):
-        source("ecg", 250) | operator
+        _ = source("ecg", 250) | operator
 
 
 def test_mains_above_half_the_rate_is_refused() -> None:
     with pytest.raises(ParameterError, match="mains_hz is 60 Hz; at fs_hz = 100"):
-        source("ecg", 100) | Notch(60)
+        _ = source("ecg", 100) | Notch(60)
 
 
 def test_a_variable_rate_is_refused() -> None:
     with pytest.raises(ParameterError, match="needs a fixed rate"):
-        source("face", None, 3) | Lowpass(1)
+        _ = source("face", None, 3) | Lowpass(1)
