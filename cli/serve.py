@@ -25,8 +25,12 @@ def serve(ingest: str, live: str, control: str, max_streams: int) -> None:
         signal.signal(number, lambda *_: stop.set())
     engine = Engine(ingest, live, control, max_streams=max_streams)
     warm_up(warm.wards())
-    ends = ", ".join(f"{name} {endpoint}" for name, endpoint in engine.endpoints.items())
-    click.echo(f"ready: {ends}")
+
+    def announce() -> None:
+        engine.ready.wait()
+        click.echo("ready: " + ", ".join(f"{name} {endpoint}" for name, endpoint in engine.endpoints.items()))
+
+    threading.Thread(target=announce, daemon=True).start()
     engine.run(stop)
     counters = engine.counters()
     click.echo(f"ended: {counters['streams']} streams, {counters['published']} messages published")

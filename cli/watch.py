@@ -115,4 +115,3 @@ def _print_json(subscriber: "Subscriber", seconds: float | None) -> None:
                 {"key": message.key, "what": message.what, "seq": message.header.topic_seq} | header | message.payload
             )
             click.echo(json.dumps(line, default=str))
-            sys.stdout.flush()
