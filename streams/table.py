@@ -3,7 +3,7 @@
 import secrets
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vitalcore.clock import Clock
 from vitalcore.errors import ParameterError, ProtocolError
+from vitalcore.face import SCHEMAS, Face
 from vitalcore.kernels.records import STREAM
 from vitalcore.operator import Design, Operator, Signal
 from vitalcore.streams.maps import Channel, Open
@@ -25,6 +26,8 @@ IDLE_NS = 60_000_000_000  # a stream silent for longer gives way when there is n
 REPLAY_MESSAGES = 64  # kept of each topic
 CLOCK_UPDATES_HZ = 4
 TO_MV = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "V": 1e3, "": 1.0}
+
+SCHEMA_OF = {3 * schema.n_points: name for name, schema in SCHEMAS.items()}
 
 Message = tuple[int, bytes, bytes]  # topic_seq, header, payload
 
@@ -224,7 +227,11 @@ class Streams:
         self._free.append(stream.row)
 
     def _make_design(self, signal: Signal) -> Design:
-        return self.chains[signal.name].design(signal)
+        chain = self.chains[signal.name]
+        schema = SCHEMA_OF.get(len(signal.channels))
+        if isinstance(chain, Face) and schema is not None:
+            chain = replace(chain, schema=schema)  # the number of points names the detector
+        return chain.design(signal)
 
     def _place(self, stream: Stream, design: Design, signal: Signal, unit: float) -> None:
         for number, table in enumerate(self.tables):

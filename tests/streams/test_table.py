@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.streams.chain import Peaks
+from vitalcore.face import Face
 from vitalcore.streams.maps import Channel, Open
 from vitalcore.streams.table import IDLE_NS, Refusal, Streams, due
 from vitalcore.streams.wire import Code
@@ -96,3 +97,13 @@ def test_acknowledgements_are_due_at_half_the_credit_or_on_the_tick() -> None:
     row["next_seq"] += 1
     assert due(held.rows, np.array([stream.row, stream.row])).tolist() == [stream.row]
     assert np.flatnonzero(held.rows["handle"] >= 0).tolist() == [stream.row]
+
+
+def test_faces_of_every_known_detector_are_told_apart_by_their_number_of_points() -> None:
+    held = Streams({"face": Face()}, 4, 1 << 24)
+    opened = replace(OPENED, kind="face", rate=None)
+    for k, points in enumerate((68, 468, 478)):
+        held.open(replace(opened, key=f"icu/p{k}/camera/face", channels=(Channel(),) * (3 * points)), b"peer", 0)
+    assert [table.columns for table in held.tables] == [205, 1405, 1435]
+    with pytest.raises(Refusal, match="1434"):
+        held.open(replace(opened, key="icu/p9/camera/face", channels=(Channel(),) * 9), b"peer", 0)

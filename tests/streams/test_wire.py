@@ -1,5 +1,6 @@
 """The wire format against its golden frames and against itself."""
 
+import re
 import struct
 from dataclasses import replace
 from typing import Any
@@ -146,3 +147,20 @@ def test_a_live_header_says_what_is_wrong_with_its_length() -> None:
         wire.decode_live(header + b"\0", b"x")
     assert replace(wire.decode_live(header, b"x"), flags=2).flags == 2
     assert struct.unpack_from("<I", header, 48) == (1,)
+
+
+def test_the_record_spelled_out_in_the_documentation_is_the_golden_one() -> None:
+    page = (FOLDER.parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    block = re.search(r"```\n(5643.*?)```", page, re.DOTALL)
+    assert block is not None
+    spelled = "".join(line.split("   ")[0] for line in block[1].splitlines())
+    assert bytes.fromhex(spelled) == frame("data_i16")
+
+
+def test_a_record_spelled_for_another_handle_keeps_everything_else() -> None:
+    (before,) = wire.decode_records(frame("data_times"))
+    (after,) = wire.decode_records(wire.readdress(frame("data_times"), 99, wire.RESEND))
+    assert isinstance(before, Record)
+    assert isinstance(after, Record)
+    assert (after.stream, after.flags, after.seq) == (99, before.flags | wire.RESEND, before.seq)
+    np.testing.assert_array_equal(after.values, before.values)
