@@ -88,14 +88,14 @@ def peak(raw: NDArray[np.float64], guess: int, reach: int, m: int, first: int, l
         v = mean_at(raw, j, m, first, last)
         if v > best:
             best_j, best = j, v
-    for _ in range(2):  # the second look is centred better than the first
-        shift, value = vertex(raw, best_j, m)
-        if shift != shift:
-            return float(best_j), raw[best_j % len(raw)]
-        nearest = best_j + math.floor(shift + 0.5)
-        if nearest == best_j or nearest < first + m or nearest > last - m:
-            break
-        best_j = nearest
+    shift, value = vertex(raw, best_j, m)
+    if shift != shift:
+        return float(best_j), raw[best_j % len(raw)]
+    nearest = best_j + math.floor(shift + 0.5)
+    if nearest != best_j and first + m <= nearest <= last - m:
+        again, peak_value = vertex(raw, nearest, m)  # centred better
+        if again == again:
+            return nearest + again, peak_value
     return best_j + shift, value
 
 

@@ -27,8 +27,8 @@ class Pulses:
     inverted : pulses point down, as in raw transmitted light; by default they point up. It is not guessed
     channel  : label of the wavelength to look at; None: the first
 
-    Any unit, level and scale; 25 to 1000 Hz; 15 to 350 pulses a minute (to 300 below 125 Hz). NaN is a missing sample: up to 0.1 s are held
-    over; after more, detection begins anew, and no interval spans the gap.
+    Any unit, level and scale; 25 to 1000 Hz; 15 to 350 pulses a minute (to 300 below 125 Hz). NaN is a missing sample:
+    up to 0.1 s are held over; after more, detection begins anew, and no interval spans the gap.
 
     Latency: 0.4 s after the systolic peak.
     Errors: ParameterError
