@@ -22,10 +22,9 @@ LEVEL_S = 2.0  # time constant of the mean level
 
 @dataclass(frozen=True)
 class Pulses:
-    """Find the pulses of a PPG: systolic peak, foot, amplitude, width, interval, quality.
+    """Find the pulses of a PPG of one channel: systolic peak, foot, amplitude, width, interval, quality.
 
     inverted : pulses point down, as in raw transmitted light; by default they point up. It is not guessed
-    channel  : label of the wavelength to look at; None: the first
 
     Any unit, level and scale; 25 to 1000 Hz; 15 to 350 pulses a minute (to 300 below 125 Hz). NaN is a missing sample:
     up to 0.1 s are held over; after more, detection begins anew, and no interval spans the gap.
@@ -35,14 +34,12 @@ class Pulses:
     """
 
     inverted: bool = False
-    channel: str | None = None
 
     def design(self, signal: Signal) -> Design:
         """Design the detector for a signal."""
         fs_hz = regular_hz(self, signal, LOWEST_HZ, HIGHEST_HZ)
         if len(signal.channels) != 1:
             raise ParameterError(f"Pulses takes one channel; {signal.name} has {len(signal.channels)}: use Ppg")
-        _column(self.channel, signal)
         params = _pulse_params(fs_hz, self.inverted)
         state = np.zeros(1, pulse.STATE)
         state["start"] = -1
