@@ -49,6 +49,7 @@ STATE = np.dtype(
         ("learnt", "i8"),
         ("n_still", "i8"),
         ("still_ns", "f8"),
+        ("shut_ns", "f8"),
         ("widest", "f8", (2,)),
         ("height_first", "f8", (2,)),
         ("squares", "f8", (2, KINDS)),
@@ -156,30 +157,39 @@ def _see(params: Any, state: Any, row: NDArray[np.float64], t: float) -> int:
 
 
 @kernel
+def _lay(params: Any, state: Any, buffer: NDArray[np.float64]) -> int:
+    """Fit the frame on the rest shape, or on the first still frame while that is learnt; 0 where it can't be."""
+    n = params["n_stable"]
+    size = n + rest.N_EXTRA
+    now = buffer[: 3 * size].reshape((size, 3))
+    shape = buffer[3 * size : 6 * size].reshape((size, 3))
+    fit = buffer[9 * size : 9 * size + geometry.FIT_SIZE]
+    if state["flat"]:  # then only the corners of the eyes hold still: a turn moves the rest by its depth
+        return geometry.similarity_in_plane(now, shape, N_CANTHI, N_CANTHI // 2, fit)
+    return geometry.similarity(now, shape, n, params["n_pairs"], fit)
+
+
+@kernel
 def _measure(
     params: Any,
     state: Any,
     buffer: NDArray[np.float64],
     row: NDArray[np.float64],
     dt: float,
-) -> int:
-    """Lay the frame on the rest shape and measure pose and excursions; 0 where it can't be laid."""
+) -> None:
+    """Measure pose and excursions of a frame that has been fitted on the rest shape.
+
+    dt : ns since the good frame before, 0 after a gap
+    """
     n = params["n_stable"]
     size = n + rest.N_EXTRA
     now = buffer[: 3 * size].reshape((size, 3))
     shape = buffer[3 * size : 6 * size].reshape((size, 3))
     fit = buffer[9 * size : 9 * size + geometry.FIT_SIZE]
-    flat = state["flat"]  # then only the corners of the eyes hold still: a turn moves the rest by its depth
-    if flat:
-        fits = geometry.similarity_in_plane(now, shape, N_CANTHI, N_CANTHI // 2, fit)
-    else:
-        fits = geometry.similarity(now, shape, n, params["n_pairs"], fit)
-    if not fits:
-        return 0
     for i in range(n, size):
         geometry.place(fit, now[i], now[i])
     shift = 0.0  # of the mouth corners with the head: without depth, the nose tells
-    if flat:
+    if state["flat"]:
         mid = 0.5 * (now[n, 0] + now[n + 1, 0])
         off = min(1.0, max(-1.0, (now[n + rest.NOSE, 0] - mid - state["nose"]) / params["nose_depth"]))
         shift = (mid - 0.5 * (shape[n, 0] + shape[n + 1, 0])) + params["mouth_depth"] * off
@@ -200,7 +210,6 @@ def _measure(
         state["mouth"][side] = math.sqrt(square)
         height = geometry.eye_height(row, params["eyes"][side]) * fit[geometry.SCALE]
         state["lid"][side] = state["height"][side] - height
-    return 1
 
 
 @kernel
@@ -211,16 +220,16 @@ def _frame(
     row: NDArray[np.float64],
     wave: NDArray[np.float64],
     out: Any,
-    n: int,
 ) -> int:
-    """Take one frame and return how many findings there are now."""
+    """Take one frame and return how many findings it gave."""
     for c in range(N_WAVE):
         wave[c] = np.nan
     t = row[0]
     if not (0.0 <= t < blink.T_MAX):
-        return n
+        return 0
     if state["begun"] and not t > state["t"]:
-        return n
+        return 0
+    n = 0
     second = int(t // 1e9)
     if not state["begun"]:
         state["begun"] = 1
@@ -229,7 +238,7 @@ def _frame(
         state["first"] = second
         start_second(state)
     elif second > state["second"]:
-        n = report(params, state, buffer, t, second, out, n)
+        n = report(params, state, buffer, t, second, out)
         state["second"] = second
         start_second(state)
     state["t"] = t
@@ -238,12 +247,15 @@ def _frame(
     if good:
         good = _see(params, state, row, t)
     dt = t - state["t_good"]
-    fresh = not dt <= GAP_NS
+    if not dt <= GAP_NS:
+        dt = 0.0
     if good:
         for side in range(2):
             wave[side] = state["ear"][side]
+        if state["learnt"] or state["n_still"] > 0:
+            good = _lay(params, state, buffer)
     if good and state["learnt"]:
-        good = _measure(params, state, buffer, row, 0.0 if fresh else dt)
+        _measure(params, state, buffer, row, dt)
     turn = pose(params, state)
     for side in range(2):
         v = state["ear"][side] if good else np.nan
@@ -260,8 +272,8 @@ def _frame(
             for side in range(2):
                 wave[2 + side] = np.nan if turn == 2 else state["mouth"][side]
         else:
-            rest.learn(params, state, buffer, row, 0.0 if fresh else dt)
-        accumulate(params, state, 0.0 if fresh else dt)
+            rest.learn(params, state, buffer, row, dt)
+        accumulate(params, state, dt)
         state["t_good"] = t
     return n
 
@@ -284,7 +296,7 @@ def step(
     """
     n = 0
     for i in range(x.shape[0]):
-        n = _frame(params, state, buffer, x[i], wave[i], out, n)
+        n += _frame(params, state, buffer, x[i], wave[i], out[n:])
     return n
 
 

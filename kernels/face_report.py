@@ -115,9 +115,8 @@ def report(
     t: float,
     second: int,
     out: Any,
-    n: int,
 ) -> int:
-    """Say what the last second was like, at the first frame after it; return how many findings there are now.
+    """Say what the last second was like, at the first frame after it; return how many findings that gave.
 
     second : the second that this frame begins
     """
@@ -149,6 +148,7 @@ def report(
     if not state["learnt"]:
         reasons |= codes.NO_REST
 
+    n = 0
     for side in range(2):
         value = state["ear_sum"][side] / n_good if n_good > 0 else np.nan
         _feature(out[n], codes.EYE_ASPECT_RATIO, side, t, value, 1.0, ear_quality, ear_reasons)

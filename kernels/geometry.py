@@ -106,6 +106,22 @@ def minor(m: NDArray[np.float64], r: int, c: int) -> float:
 
 
 @kernel
+def determinant(m: NDArray[np.float64]) -> float:
+    """Compute the determinant of a 4 x 4 matrix from the minors of its upper and lower half.
+
+    m : the matrix row by row, [16]
+    """
+    return (
+        (m[0] * m[5] - m[4] * m[1]) * (m[10] * m[15] - m[14] * m[11])
+        - (m[0] * m[6] - m[4] * m[2]) * (m[9] * m[15] - m[13] * m[11])
+        + (m[0] * m[7] - m[4] * m[3]) * (m[9] * m[14] - m[13] * m[10])
+        + (m[1] * m[6] - m[5] * m[2]) * (m[8] * m[15] - m[12] * m[11])
+        - (m[1] * m[7] - m[5] * m[3]) * (m[8] * m[14] - m[12] * m[10])
+        + (m[2] * m[7] - m[6] * m[3]) * (m[8] * m[13] - m[12] * m[9])
+    )
+
+
+@kernel
 def similarity(
     points: NDArray[np.float64], onto: NDArray[np.float64], n: int, n_pairs: int, fit: NDArray[np.float64]
 ) -> int:
@@ -159,7 +175,7 @@ def similarity(
     c1 = -8.0 * (
         s[0] * (s[4] * s[8] - s[5] * s[7]) - s[1] * (s[3] * s[8] - s[5] * s[6]) + s[2] * (s[3] * s[7] - s[4] * s[6])
     )
-    c0 = m[0] * minor(m, 0, 0) - m[1] * minor(m, 0, 1) + m[2] * minor(m, 0, 2) - m[3] * minor(m, 0, 3)
+    c0 = determinant(m)
     root = 1.0  # an upper bound by Cauchy and Schwarz, so Newton falls onto the largest root
     for _ in range(MAX_NEWTON):
         square = root * root
@@ -177,10 +193,9 @@ def similarity(
         v = abs(minor(m, i, i))
         if v > largest:
             best, largest = i, v
-    w = minor(m, best, 0)
-    x = -minor(m, best, 1)
-    y = minor(m, best, 2)
-    z = -minor(m, best, 3)
+    for i in range(4):
+        s[i] = minor(m, best, i)
+    w, x, y, z = s[0], -s[1], s[2], -s[3]
     length = math.sqrt((w * w + x * x) + (y * y + z * z))
     if not length > 1e-6:  # the points lie on one line: their rotation is open
         return 0

@@ -21,6 +21,7 @@ STILL_DEG = 6.0  # turn from the first still frame
 STILL_SCALE = 0.1
 STILL_MOVE = 0.08  # of brow and mouth corner from their mean, in distances between the eyes
 OPEN_SHARE = 0.75  # of the widest EAR so far: below it the frame is a blink and is left out
+SHUT_NS = 1e9
 MIN_FRAMES = 15
 
 
@@ -63,6 +64,7 @@ def _begin(
             sums[i, c] = now[i, c]
     state["n_still"] = 1
     state["still_ns"] = 0.0
+    state["shut_ns"] = 0.0
     for c in range(9):
         state["axes"][c] = 1.0 if c % 4 == 0 else 0.0
     for side in range(2):
@@ -107,9 +109,10 @@ def learn(
     row: NDArray[np.float64],
     dt: float,
 ) -> None:
-    """Take one good frame, whose points are gathered; the rest shape is learnt once the face was still long enough.
+    """Take one good frame; the rest shape is learnt once the face was still long enough.
 
-    dt : ns since the good frame before, 0 after a gap
+    buffer : its points are gathered in it, and fitted on the first still frame where there is one
+    dt     : ns since the good frame before, 0 after a gap
     """
     n = params["n_stable"]
     size = n + N_EXTRA
@@ -120,11 +123,12 @@ def learn(
     if state["n_still"] == 0:
         _begin(params, state, row, now, first, sums)
         return
-    for side in range(2):
-        if state["ear"][side] < OPEN_SHARE * state["widest"][side]:
-            return
-    if not geometry.similarity(now, first, n, params["n_pairs"], fit):
+    if state["ear"][0] < OPEN_SHARE * state["widest"][0] or state["ear"][1] < OPEN_SHARE * state["widest"][1]:
+        state["shut_ns"] += dt
+        if state["shut_ns"] > SHUT_NS:  # the first frame was a stare, or the eyes stay shut
+            state["n_still"] = 0
         return
+    state["shut_ns"] = 0.0
     for i in range(size):
         geometry.place(fit, now[i], now[i])
     if not _is_still(state, now, sums, fit, n):

@@ -75,8 +75,9 @@ def test_an_eye_without_width_has_no_aspect_ratio() -> None:
     assert np.isnan(geometry.eye_aspect_ratio(np.zeros(18), np.arange(6) * 3))
 
 
-def test_minors_are_the_determinants_of_numpy() -> None:
+def test_minors_and_determinants_are_those_of_numpy() -> None:
     m = RNG.normal(size=(4, 4))
+    assert geometry.determinant(m.ravel()) == pytest.approx(np.linalg.det(m))
     for r in range(4):
         for c in range(4):
             expected = np.linalg.det(np.delete(np.delete(m, r, 0), c, 1))

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.kernels.test_face import fresh, run
-from vitalcore.face import Face, frames
+from vitalcore.face import SCHEMAS, Face, frames
 from vitalcore.kernels import rest
 from vitalcore.operator import Signal
 from vitalcore.simulate import EYES_APART, SimulatedFace, simulate_face
@@ -46,6 +46,13 @@ def test_a_stream_that_begins_in_a_blink_learns_the_open_eye() -> None:
     memory = fresh()
     run(x, memory)
     assert memory[0]["height"][0] == pytest.approx(np.array([8.4, 8.4]) / EYES_APART, rel=0.05)
+
+
+def test_a_stare_in_the_first_frame_does_not_hold_up_learning() -> None:
+    made = simulate_face(8, 30, "ibug68", yaw_deg=0, blinks_per_min=0)
+    for eye in SCHEMAS["ibug68"].eyes:
+        made.points[0, list(eye[1:3]), 1] -= 10
+    assert learnt_at_s(made) < 4.0
 
 
 @pytest.mark.parametrize("moving", ["head", "mouth", "size"])
