@@ -1,6 +1,7 @@
 """Tables as text: comma, semicolon, tab or blank between columns, with or without a header, decimal comma or point."""
 
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,26 +53,33 @@ def load(path: Path) -> tuple["pd.DataFrame", bool]:
         if not any(_NUMBER.fullmatch(cell) or _TIME.fullmatch(cell) for cell in cells):
             units = cells
     try:
-        frame = pd.read_csv(
-            path,
-            sep=separator if separator != " " else r"\s+",
-            decimal="," if comma else ".",
-            header=None,
-            skiprows=skip + header + bool(units),
-            names=None if not header else range(len(rows[0])),
-            index_col=False,
-            skipinitialspace=True,
-            skip_blank_lines=True,
-            comment=None,
-            na_values=_MISSING,
-            encoding=encoding,
-            low_memory=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            frame = pd.read_csv(
+                path,
+                sep=separator if separator != " " else r"\s+",
+                decimal="," if comma else ".",
+                header=None,
+                skiprows=skip + header + bool(units),
+                names=None if not header else range(len(rows[0])),
+                index_col=False,
+                skipinitialspace=True,
+                skip_blank_lines=True,
+                comment=None,
+                na_values=_MISSING,
+                encoding=encoding,
+                low_memory=False,
+                float_precision="round_trip",  # exact, and safe where the usual one overruns on a damaged exponent
+            )
     except pd.errors.EmptyDataError:
         raise ReadError(f"{path}: a header but no rows") from None
-    except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
+    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise ReadError(f"{path}: not a table of text ({reason})") from None
+    if comma:  # columns with a word in them are still text
+        for k in range(frame.shape[1]):
+            if not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[k]):
+                frame.isetitem(k, frame.iloc[:, k].astype(str).str.replace(",", ".", regex=False))
     names = [cell.strip("'\" ") for cell in rows[0]] if header else [str(k) for k in range(1, frame.shape[1] + 1)]
     frame.columns = pd.Index([f"{n} [{u}]" if u else n for n, u in zip(names, units or [""] * len(names), strict=True)])
     return frame, header

@@ -35,11 +35,11 @@ def read(path: Path, hints: Hints = Hints()) -> Recording:  # noqa: B008 frozen
         data = [np.asarray(signal.data, dtype=np.float64) for signal in signals]
         record_s = Fraction(str(edf.data_record_duration))
         n_records = int(edf.num_data_records)
+        expected = _bytes_expected(path, head, n_records, 3 if is_bdf else 2)
         onsets = None if edf.is_continuous else _onsets(path, head, 3 if is_bdf else 2)
     except Exception as error:  # whatever edfio meets in a damaged file
         text = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
         raise ReadError(f"{path}: damaged or cut ({text})") from None
-    expected = _bytes_expected(path, head, n_records, 3 if is_bdf else 2)
     if path.stat().st_size < expected:
         raise ReadError(f"{path}: cut: its header promises {expected} bytes, there are {path.stat().st_size}")
     if not signals or n_records == 0 or record_s <= 0:

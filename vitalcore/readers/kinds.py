@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -68,6 +68,7 @@ def tracks(path: Path, columns: Sequence[Column], hints: Hints) -> tuple[Track, 
 
     Errors: ReadError where what is asked for is not there, or could be several columns.
     """
+    columns = [replace(column, label=plain(column.label), unit=plain(column.unit)) for column in columns]
     chosen = _chosen(path, columns, hints)
     chosen = [(kind, _framed(column) if kind == "ear" else column) for kind, column in _sides(chosen)]
     groups: dict[tuple[object, ...], list[tuple[Column, str]]] = {}
@@ -107,6 +108,11 @@ def _framed(column: Column) -> Column:
     second = 1_000_000_000
     times = np.array([round(k * second / column.fs_hz) for k in range(len(column.values))], np.int64)
     return Column(column.label, column.unit, None, column.values, times)
+
+
+def plain(label: str) -> str:
+    """Take out of a label what doesn't print; blanks single."""
+    return " ".join("".join(c if c.isprintable() else " " for c in label).split())
 
 
 def unique(labels: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vitalcore.errors import NoSignalError, ReadError
 from vitalcore.readers import landmarks
-from vitalcore.readers.kinds import Column, Hints, kind_of, tracks
+from vitalcore.readers.kinds import Column, Hints, kind_of, plain, tracks
 from vitalcore.readers.rate import check_rate, grid
 from vitalcore.recording import Recording
 
@@ -43,7 +43,7 @@ def recording(
 
     Errors: ReadError
     """
-    names = [str(name) for name in frame.columns]
+    names = [plain(str(name)) for name in frame.columns]
     if len(frame) == 0:
         raise ReadError(f"{path}: a header but no rows")
     if landmarks.is_landmarks(names):
@@ -112,11 +112,20 @@ def _numbers(series: "pd.Series[Any]") -> NDArray[np.float64] | None:
     if pd.api.types.is_bool_dtype(series.dtype) or pd.api.types.is_datetime64_any_dtype(series.dtype):
         return None
     if not pd.api.types.is_numeric_dtype(series.dtype):
-        texts = series.notna().sum()
-        series = pd.to_numeric(series, errors="coerce")
-        if series.notna().sum() < 0.5 * texts or texts == 0:
+        cells = [number(cell) for cell in series.tolist()]  # pandas' own way overruns on a damaged exponent
+        known = sum(cell == cell for cell in cells)
+        if known == 0 or known < 0.5 * series.notna().sum():
             return None
+        return np.array(cells)
     return np.ascontiguousarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def number(cell: object) -> float:
+    """Read a cell; NaN where it holds no number."""
+    try:
+        return float(cell) if "_" not in str(cell) else float("nan")  # type: ignore[arg-type]  # refused below
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
 
 
 def _seconds(

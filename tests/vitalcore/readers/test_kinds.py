@@ -106,5 +106,10 @@ def test_infinities_are_missing() -> None:
     assert np.isnan(made[0].values[:, 0]).tolist() == [False, True, True, False]
 
 
+def test_what_doesnt_print_in_a_label_is_gone() -> None:
+    made = tracks(PATH, [Column(" ECG\n\x00 I ", "m\tV ", Fraction(100), np.zeros(3))], Hints(signal="ecg"))
+    assert made[0].channels == ("ECG I",)
+
+
 def test_equal_labels_are_numbered() -> None:
     assert unique(["ECG", "ECG", "V1"]) == ["ECG", "ECG 2", "V1"]
