@@ -14,6 +14,7 @@ from vitalcore.operator import Operator
 from vitalcore.plan import Plan, source
 from vitalcore.recording import Recording, Track
 
+SOUND = 0.5  # quality from which a beat is taken into statistics
 _N_POINTS = {68: "ibug68", 468: "mp468", 478: "mp478"}
 
 
@@ -40,6 +41,13 @@ class Result:
         return found[np.argsort(found["t"], kind="stable")]
 
     @property
+    def sound_intervals_s(self) -> NDArray[np.float64]:
+        """Intervals to the beat before, where both are more likely right than not; NaN elsewhere."""
+        beats = self.beats
+        sound = beats["quality"] >= SOUND
+        return np.where(sound & np.r_[False, sound[:-1]], beats["interval_s"], np.nan)
+
+    @property
     def events(self) -> Findings:
         """Events, each once: with its end if it had one, and with the time at which it was first said."""
         found = named.events(self.findings)
@@ -50,7 +58,9 @@ class Result:
             first.setdefault(key, k)
             last[key] = k
         out = found[list(last.values())].copy()
-        out["t_known"] = found["t_known"][[first[key] for key in last]]
+        begins = found[[first[key] for key in last]]
+        out["t_known"] = begins["t_known"]
+        out["reasons"] |= begins["reasons"]
         return out
 
     def feature(self, code: int, channel: int | None = None) -> Findings:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore import catalogue
-from vitalcore.analyze import Result
+from vitalcore.analyze import SOUND, Result
 from vitalcore.kernels import codes, finding
 from vitalcore.tables import letters
 
@@ -55,7 +55,7 @@ def strip(result: Result, start_s: float, stop_s: float) -> str:
         axes.plot(t, x, color=INK, lw=0.9)
         _marks(axes, result, start_s, stop_s, t, x)
         axes.set_ylabel(f"{track.channels[lead]}{f' / {track.unit}' if track.unit else ''}")
-        axes.set_xlabel("s since the recording began")
+        axes.set_xlabel(f"{'h:min:s' if start_s >= 60 else 's'} since the recording began")
         return _svg(figure)
 
 
@@ -104,7 +104,7 @@ def rate_trend(result: Result) -> str:
 
 def intervals(result: Result) -> str:
     """Draw the distribution of the intervals between beats, and each interval against the one before."""
-    rr = result.beats["interval_s"] * 1000
+    rr = result.sound_intervals_s * 1000
     seen = rr[np.isfinite(rr)]
     name = "RR interval" if result.track.kind == "ecg" else "pulse interval"
     with _figure(3.0) as figure:
@@ -320,6 +320,8 @@ def _paper(axes: "Axes", kind: str, unit: str, start_s: float, stop_s: float) ->
 
     axes.set_xlim(start_s, stop_s)
     axes.xaxis.set_major_locator(MultipleLocator(1))
+    if start_s >= 60:
+        axes.xaxis.set_major_formatter(lambda s, _: f"{int(s) // 3600}:{int(s) // 60 % 60:02}:{int(s) % 60:02}")
     if kind != "ecg":
         axes.grid()
         return
@@ -349,10 +351,11 @@ def _marks(axes: "Axes", result: Result, start_s: float, stop_s: float, t: NDArr
     lowest, highest = (np.nanmin(x), np.nanmax(x)) if np.isfinite(x).any() else (0.0, 1.0)
     room = 0.12 * max(highest - lowest, 1e-9)
     axes.set_ylim(lowest - room, highest + 2.5 * room)
-    for when, letter in zip(at[here], letters(beats["label"][here]), strict=True):
+    sound = beats["quality"][here] >= SOUND
+    for when, letter, sure in zip(at[here], letters(beats["label"][here]), sound, strict=True):
         colour = CLASS_COLOURS.get(letter, BLUE)
         y = float(level(when)) + 0.6 * room
-        axes.plot(when, y, "v", color=colour, ms=4.5, mew=0)
+        axes.plot(when, y, "v", mec=colour, mfc=colour if sure else "none", ms=4.5, mew=0.6)
         if letter not in ("", "Q"):
             axes.annotate(letter, (when, y), (0, 4), textcoords="offset points", ha="center", color=colour, fontsize=8)
     if track.kind == "ppg":

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from datetime import timedelta
 from html import escape
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from vitalcore.tables import channel_name, letters
 from vitalcore.version import version
 
 STRIP_S = 10.0
+_MISSING_BIT = codes.MISSING.bit_length() - 1
 _TITLES = {"ecg": "Electrocardiogram", "ppg": "Pulse wave (PPG)", "face": "Face", "ear": "Eye aspect ratio"}
 _CLASSES = {"N": "normal", "S": "supraventricular", "V": "ventricular", "F": "fusion", "Q": "not classified"}
 _CLASSES_OF_BLINKS = {"C": "complete", "P": "partial"}
@@ -50,8 +50,9 @@ footer {{ margin-top: 3em; color: #5a6875; font-size: .9em }}
 _HOW_TO_READ = """<details><summary>How to read this report</summary>
 <p><b>Strips</b> show the signal as it was recorded, not filtered. On ECG strips a square is 0.2 s wide and 0.5 mV high
 where the unit is mV. A triangle pointing down marks each beat, pulse peak or blink; letters are classes: N normal,
-S supraventricular, V ventricular, F fusion; no letter: not classified. A green triangle pointing up is the foot of a
-pulse.</p>
+S supraventricular, V ventricular, F fusion; no letter: not classified. An empty triangle is a doubtful beat or pulse
+(quality below 0.5), which no interval plot counts. A green triangle pointing up is the foot of a pulse.</p>
+<p><b>Known after</b> is the time from a beat, pulse or blink to the moment at which a live engine says it.</p>
 <p><b>Rate</b> “averaged as monitors do” is the mean of the last intervals without the longest and shortest ones. Where
 the signal could not carry a rate there is none: the line has a hole. Grey is signal that could not be used.</p>
 <p><b>Interval plots</b>: left, how often each interval between beats occurred; right (Poincaré plot), each interval
@@ -98,7 +99,7 @@ def excerpts(result: Result) -> list[tuple[str, float]]:
     end = max(result.track.duration_s - STRIP_S, 0.0)
     seconds = result.track.seconds
     wanted: list[tuple[str, float]] = []
-    t, score, _ = figures.quality_of(result)
+    t, score, bits = figures.quality_of(result)
     width = int(STRIP_S)
     if len(score) >= width:
         windows = np.lib.stride_tricks.sliding_window_view(np.nan_to_num(score), width)
@@ -106,19 +107,22 @@ def excerpts(result: Result) -> list[tuple[str, float]]:
         wanted.append(
             ("First usable signal", float(t[usable[0]]) - 1) if len(usable) else ("Begin of the recording", 0.0)
         )
-        poorest = int(windows.mean(axis=1).argmin())
-        worst = float(windows[poorest].mean())
+        # seconds without samples have nothing to show
+        there = np.lib.stride_tricks.sliding_window_view((bits >> _MISSING_BIT & 1) == 0, width).mean(axis=1) > 0.5
+        mean = np.where(there, windows.mean(axis=1), 1.0)
+        poorest = int(mean.argmin())
+        worst = float(mean[poorest])
     else:
         wanted.append(("Begin of the recording", 0.0))
         worst = 1.0
     averaged, _ = figures.RATES[result.track.kind]
     rate = result.feature(averaged)
     rate = rate[np.isfinite(rate["value"])]
-    if len(rate):
+    if len(rate) and np.ptp(rate["value"]) >= 5:
         for name, k in (("Fastest", int(rate["value"].argmax())), ("Slowest", int(rate["value"].argmin()))):
             wanted.append((f"{name}: {rate['value'][k]:.0f} /min", float(seconds(rate["t"])[k]) - STRIP_S))
     beats = result.beats
-    longest = np.nan_to_num(beats["interval_s"], nan=-1.0)
+    longest = np.nan_to_num(result.sound_intervals_s, nan=-1.0)
     if len(beats) and longest.max() > 0:
         k = int(longest.argmax())
         begin = float(seconds(beats["t"])[k]) - longest[k] / 2 - STRIP_S / 2
@@ -190,7 +194,8 @@ def _found(result: Result) -> str:
         counts = {letter: letters(mine["label"]).count(letter) for letter in names}
         told = ", ".join(f"{n} {names[letter]}" for letter, n in counts.items() if n)
         shown = f" ({told})" if told and set(letters(mine["label"])) != {"Q"} else ""
-        lines.append(f"{len(mine)} {what}{label}{shown}")
+        noun = what if len(mine) != 1 else what.removesuffix("s")
+        lines.append(f"{len(mine)} {noun}{label}{shown}")
     return escape("\n".join(lines) or f"no {what}").replace("\n", "<br>")
 
 
@@ -270,5 +275,5 @@ def _figure(title: str, svg: str, caption: str) -> str:
 def _clock(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
-    text = str(timedelta(seconds=round(seconds)))
-    return f"{text} h" if seconds >= 3600 else f"{text[2:].removeprefix('0')} min"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h" if minutes >= 60 else f"{minutes}:{rest:02} min"
