@@ -72,12 +72,13 @@ def analyze(
 
     Exit codes: 0 all went well, 1 a file failed (the others are done), 2 nothing to do.
     """
-    try:
-        found = find(paths)
-        out.mkdir(parents=True, exist_ok=True)
-    except ReadError as error:
-        click.echo(f"vitalcore: {error}", err=True)
+    found, done = _find(paths)
+    if not found:
+        for each in done:
+            click.echo(f"vitalcore: {each.error}", err=True)
         sys.exit(2)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         click.echo(f"vitalcore: {out}: can't be made ({error.strerror or error})", err=True)
         sys.exit(2)
@@ -85,13 +86,12 @@ def analyze(
     folders = record_folders(found)
     todo = [Job(each.path, each.named, out / name, hints, report) for each, name in zip(found, folders, strict=True)]
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    done: list[Done] = []
     with _progress(len(todo)) as advance:
         for each in _run(todo, min(jobs or processors, len(todo))):
             done.append(each)
             advance(each)
     order = {str(job.path): k for k, job in enumerate(todo)}
-    done.sort(key=lambda each: order[each.path])
+    done.sort(key=lambda each: order.get(each.path, len(todo)))
     failed = [each for each in done if each.state == "failed"]
     if as_json:
         click.echo(jsonlib.dumps({"records": [asdict(each) for each in done]}, indent=2))
@@ -110,6 +110,19 @@ def analyze(
         _list(failed)
     if failed or len(skipped) == len(done):
         sys.exit(1)
+
+
+def _find(paths: Sequence[str]) -> tuple[list[Found], list[Done]]:
+    """List the recordings that the paths name, each once, and the paths that name none as failed."""
+    found: dict[Path, Found] = {}
+    failed = []
+    for path in paths:
+        try:
+            for each in find([path]):
+                found.setdefault(each.path.resolve(), each)
+        except ReadError as error:
+            failed.append(Done(path, "failed", error=str(error)))
+    return list(found.values()), failed
 
 
 def record_folders(found: Sequence[Found]) -> list[str]:

@@ -1,11 +1,13 @@
 """Recordings with known content, for the tests of files, tables and reports."""
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.recording import Track
+from vitalcore.simulate import SimulatedFace, simulate_face
 
 FS = Fraction(125)
 
@@ -20,6 +22,24 @@ def pulses(seconds: float = 60, bpm: float = 75) -> NDArray[np.float64]:
 def ppg(x: NDArray[np.float64]) -> Track:
     """Make a track of a pulse wave."""
     return Track("ppg", "ppg", FS, ("PLETH",), x[:, None], "NU")
+
+
+def face(seconds: float = 20, schema: str = "mp478", **options: Any) -> tuple[Track, SimulatedFace]:
+    """Make a track of a simulated face, and its truth."""
+    made = simulate_face(seconds, schema=schema, **options)
+    n, k, _ = made.points.shape
+    labels = tuple(f"{axis}{point}" for point in range(k) for axis in "xyz")
+    return Track("face", "face", None, labels, made.points.reshape(n, 3 * k), "", made.t_ns), made
+
+
+def ear(seconds: float = 60, fs_hz: float = 30) -> tuple[Track, NDArray[np.float64]]:
+    """Make an eye aspect ratio of both eyes with a blink every 4 s, and the times of the blinks in s."""
+    t = np.arange(round(seconds * fs_hz)) / fs_hz
+    apex = np.arange(3.0, seconds - 2, 4.0)
+    shut = sum(np.exp(-0.5 * ((t - at) / 0.06) ** 2) for at in apex)
+    x = 0.3 - 0.27 * shut + 0.003 * np.random.default_rng(0).normal(size=len(t))
+    times = np.rint(t * 1e9).astype(np.int64)
+    return Track("ear", "ear", None, ("left", "right"), np.stack([x, x], axis=1), "", times), apex
 
 
 def heart(seconds: float = 60, bpm: float = 72, fs_hz: int = 250) -> NDArray[np.float64]:

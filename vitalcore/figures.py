@@ -54,7 +54,7 @@ def strip(result: Result, start_s: float, stop_s: float) -> str:
         _paper(axes, track.kind, track.unit, start_s, stop_s)
         axes.plot(t, x, color=INK, lw=0.9)
         _marks(axes, result, start_s, stop_s, t, x)
-        axes.set_ylabel(f"{track.channels[lead]}{f' / {track.unit}' if track.unit else ''}")
+        axes.set_ylabel(f"{track.channels[lead]}{f' / {track.unit}' if track.unit not in ('', '1') else ''}")
         axes.set_xlabel(f"{'h:min:s' if start_s >= 60 else 's'} since the recording began")
         return _svg(figure)
 
@@ -163,7 +163,10 @@ def quality(result: Result) -> str:
         below.set_yticks(range(len(reasons)))
         below.set_yticklabels([f"{code.en} {(bits >> code.id & 1).mean():.0%}" for code in reasons], fontsize=8)
         below.set_ylim(max(len(reasons), 1) - 0.5, -0.5)
-        below.set_xlabel(unit)
+        (below if reasons else top).set_xlabel(unit)
+        if not reasons:
+            below.set_axis_off()
+            top.tick_params(labelbottom=True)
         return _svg(figure)
 
 
@@ -210,6 +213,8 @@ def motion(result: Result) -> str:
                 found = result.feature(excursion, side)
                 t, y = thin(seconds(found["t"]), found["value"])
                 axes.plot(t * scale, y, color=colour, lw=1, label=label, **marker)
+            low, high = axes.get_ylim()
+            axes.set_ylim(min(low, 0.0), max(high, 0.05))
             axes.set_ylabel(name)
             axes.grid(axis="y")
             axes.locator_params(axis="y", nbins=3)
@@ -367,9 +372,8 @@ def _marks(axes: "Axes", result: Result, start_s: float, stop_s: float, t: NDArr
 def _usual_range(seen: NDArray[np.float64]) -> tuple[float, float]:
     """Choose limits that a few odd intervals can't stretch; at least 200 ms, in steps of 50 ms."""
     low, high = np.percentile(seen, [0.5, 99.5])
-    middle = float(np.median(seen))
-    reach = max(1.15 * max(high - middle, middle - low), 100.0)
-    return float(np.floor(max(middle - reach, 0) / 50) * 50), float(np.ceil((middle + reach) / 50) * 50)
+    margin = max(0.1 * (high - low), (200 - (high - low)) / 2)
+    return float(np.floor(max(low - margin, 0) / 50) * 50), float(np.ceil((high + margin) / 50) * 50)
 
 
 def _at_least(axes: "Axes", span: float) -> None:

@@ -62,6 +62,15 @@ def test_one_broken_file_stops_no_other_and_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_path_that_names_nothing_stops_no_other(tmp_path: Path) -> None:
+    path = table(tmp_path / "x.csv", pulses(20))
+    done = run(tmp_path / "nothing.csv", path, path, "--out", tmp_path / "out", "--no-report")
+    assert done.exit_code == 1
+    assert (tmp_path / "out/x/pulses.parquet").exists()
+    assert "1 of 2 files failed" in done.stderr
+    assert "nothing.csv: no such file" in done.stderr
+
+
 def test_several_processes_do_the_same(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         table(tmp_path / f"in/{name}.csv", pulses(20, 60 + 5 * ord(name) % 20))

@@ -5,10 +5,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.recordings import FS, ecg, heart, ppg, pulses
+from tests.recordings import FS, ear, ecg, face, heart, ppg, pulses
 from vitalcore.analyze import analyze, why_not
 from vitalcore.errors import NoSignalError
 from vitalcore.kernels import codes
+from vitalcore.kernels.finding import LEFT, RIGHT
 from vitalcore.plan import Plan, source
 from vitalcore.ppg import Ppg
 from vitalcore.recording import Recording, Track
@@ -30,6 +31,34 @@ def test_the_heart_beats_of_an_ecg_are_found_where_they_are() -> None:
     nearest = np.abs(t[:, None] - truth).min(axis=1)
     assert len(t) >= 70
     assert nearest.max() < 0.01
+
+
+def test_blinks_of_an_eye_aspect_ratio_are_found_on_both_sides() -> None:
+    track, apex = ear()
+    (result,) = analyze(Recording("r", (track,))).analysed
+    for side in (LEFT, RIGHT):
+        t = track.seconds(result.beats["t"][result.beats["channel"] == side])
+        assert np.abs(t[:, None] - apex).min(axis=1).max() < 0.04
+        assert len(t) == len(apex)
+
+
+@pytest.mark.parametrize("schema", ["ibug68", "mp478"])
+def test_a_face_is_followed_whatever_its_detector(schema: str) -> None:
+    track, truth = face(20, schema)
+    (result,) = analyze(Recording("r", (track,))).analysed
+    found = result.beats["t"][result.beats["channel"] == LEFT]
+    clear = truth.blink_ns[0][truth.blink_ns[0] > 1.5e9]
+    assert np.abs(clear[:, None] - found).min(axis=1).max() < 1e8
+    assert result.wave is not None
+    assert result.wave_channels[:2] == ("ear_left", "ear_right")
+
+
+def test_a_face_without_depth_is_followed_too() -> None:
+    track, _ = face(10)
+    flat = track.values.reshape(track.n_samples, 478, 3)[:, :, :2].reshape(track.n_samples, -1)
+    labels = tuple(label for label in track.channels if label[0] != "z")
+    (result,) = analyze(Recording("r", (Track("face", "face", None, labels, flat, "", track.times_ns),))).analysed
+    assert len(result.beats)
 
 
 def test_it_says_what_a_plan_says() -> None:
@@ -56,11 +85,12 @@ def test_an_event_that_began_and_ended_is_one_event() -> None:
 
 
 def test_tracks_that_are_left_out_have_their_reason() -> None:
+    breath = Track("resp", "resp", FS, ("RESP",), np.zeros((100, 1)))
     other = Track("abp", "other", FS, ("ABP",), np.zeros((100, 1)), "mmHg")
     slow = Track("ppg-2", "ppg", Fraction(10), ("PLETH",), np.ones((100, 1)))
-    results = analyze(Recording("r", (other, ppg(pulses(10)), slow)))
+    results = analyze(Recording("r", (other, ppg(pulses(10)), slow, breath)))
     assert [result.track.stream for result in results.analysed] == ["ppg"]
-    assert [track.stream for track, _ in results.left_out] == ["abp", "ppg-2"]
+    assert [track.stream for track, _ in results.left_out] == ["abp", "ppg-2", "resp"]
     assert "25 to 1000 Hz" in results.left_out[1][1]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.recordings import FS, ppg, pulses
+from tests.recordings import FS, ear, ecg, face, heart, ppg, pulses
 from vitalcore import report
 from vitalcore.analyze import analyze
 from vitalcore.errors import VitalcoreError
@@ -61,6 +61,22 @@ def test_it_shows_rate_strips_intervals_quality_and_what_was_left_out() -> None:
 )
 def test_poor_and_short_signals_still_give_a_page(x: np.ndarray) -> None:
     assert "</html>" in page(x)
+
+
+def test_all_signals_stand_on_one_page() -> None:
+    tracks = (ecg(heart(60)), ppg(pulses(60)), face(45)[0], ear(60)[0])
+    text = report.render(analyze(Recording("all", tracks)))
+    for title in (
+        "Electrocardiogram",
+        "Pulse wave",
+        "Face",
+        "Eye aspect ratio",
+        "symmetry",
+        "blinks left",
+        "Most blinks",
+    ):
+        assert title in text
+    assert len(text) < 2_000_000
 
 
 def test_names_cannot_inject_html() -> None:

@@ -79,7 +79,7 @@ def load(path: Path) -> tuple["pd.DataFrame", bool]:
     if comma:  # columns with a word in them are still text
         for k in range(frame.shape[1]):
             if not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[k]):
-                frame.isetitem(k, frame.iloc[:, k].astype(str).str.replace(",", ".", regex=False))
+                frame.isetitem(k, [cell.replace(",", ".") for cell in frame.iloc[:, k].astype(str)])
     names = [cell.strip("'\" ") for cell in rows[0]] if header else [str(k) for k in range(1, frame.shape[1] + 1)]
     frame.columns = pd.Index([f"{n} [{u}]" if u else n for n, u in zip(names, units or [""] * len(names), strict=True)])
     return frame, header
