@@ -86,6 +86,7 @@ def analyze(
     folders = record_folders(found)
     todo = [Job(each.path, each.named, out / name, hints, report) for each, name in zip(found, folders, strict=True)]
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    _prepare()
     with _progress(len(todo)) as advance:
         for each in _run(todo, min(jobs or processors, len(todo))):
             done.append(each)
@@ -108,8 +109,10 @@ def analyze(
     if failed:
         click.echo(f"vitalcore: {len(failed)} of {len(done)} files failed:", err=True)
         _list(failed)
-    if failed or len(skipped) == len(done):
+    if failed:
         sys.exit(1)
+    if len(skipped) == len(done):
+        sys.exit(2)
 
 
 def _find(paths: Sequence[str]) -> tuple[list[Found], list[Done]]:
@@ -210,11 +213,10 @@ def _run(todo: list[Job], n_processes: int) -> Iterator[Done]:
     if n_processes == 1:
         yield from map(work, todo)
         return
-    yield work(todo[0])  # compiles what isn't yet, once
     # spawn: a fork would share the state of libraries with threads of their own
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(n_processes, context, initializer=_quiet) as pool:
-        waiting = {pool.submit(work, job): job for job in todo[1:]}
+        waiting = {pool.submit(work, job): job for job in todo}
         try:
             for future in as_completed(waiting):
                 try:
@@ -225,6 +227,20 @@ def _run(todo: list[Job], n_processes: int) -> Iterator[Done]:
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _prepare() -> None:
+    """Compile the chains where nothing is compiled yet: once, and before several processes do the same."""
+    from vitalcore.kernels.kernel import cache_dir
+
+    if cache_dir().exists():
+        return
+    from vitalcore import warm
+    from vitalcore.cli.warmup import warm_up
+
+    if not sys.stderr.isatty():
+        click.echo("preparing kernels (first use: up to a minute)", err=True)
+    warm_up(warm.sessions())
 
 
 def _quiet() -> None:

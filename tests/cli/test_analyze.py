@@ -113,6 +113,21 @@ def test_a_second_run_replaces_its_own_files_only_and_says_so(tmp_path: Path) ->
     assert (tmp_path / "out/x/mine.txt").read_text() == "keep"
 
 
+def test_results_beside_the_recordings_are_no_recordings(tmp_path: Path) -> None:
+    table(tmp_path / "x.csv", pulses(20))
+    for _ in range(2):
+        done = run(tmp_path, "--out", tmp_path, "--no-report")
+        assert done.exit_code == 0, done.output
+        assert done.stdout.count("ppg:") == 1
+
+
+def test_a_folder_with_nothing_to_analyse_exits_with_2(tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("name,label\na,b\n")
+    done = run(tmp_path, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "nothing to analyse" in done.stderr
+
+
 def test_json_tells_a_machine_what_was_done(tmp_path: Path) -> None:
     path = table(tmp_path / "x.csv", pulses(20))
     done = run(path, "--out", tmp_path / "out", "--no-report", "--json")

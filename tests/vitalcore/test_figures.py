@@ -8,6 +8,7 @@ import pytest
 from tests.recordings import FS, ear, face, ppg, pulses
 from vitalcore import figures
 from vitalcore.analyze import Result, analyze
+from vitalcore.drawing import BLUE, ORANGE
 from vitalcore.recording import Recording
 
 
@@ -36,8 +37,8 @@ def test_pictures_of_a_face_show_both_eyes_and_its_movement() -> None:
     for svg in (figures.eyes(found, 0, 15), figures.motion(found), figures.quality(found)):
         assert ET.fromstring(svg).tag.endswith("svg")
     for svg in (figures.eyes(found, 0, 15), figures.motion(found)):
-        assert figures.BLUE in svg
-        assert figures.ORANGE in svg
+        assert BLUE in svg
+        assert ORANGE in svg
     assert "left" in figures.eyes(found, 0, 15)
 
 
@@ -45,8 +46,8 @@ def test_an_eye_aspect_ratio_alone_has_its_picture() -> None:
     track, apex = ear()
     (found,) = analyze(Recording("r", (track,))).analysed
     assert not figures.moved(found)
-    none = figures.eyes(found, 10.0, 10.5).count(figures.ORANGE)
-    assert figures.eyes(found, 0, 60).count(figures.ORANGE) >= none + len(apex)
+    none = figures.eyes(found, 10.0, 10.5).count(ORANGE)
+    assert figures.eyes(found, 0, 60).count(ORANGE) >= none + len(apex)
 
 
 def test_a_picture_is_the_same_each_time() -> None:
@@ -57,19 +58,9 @@ def test_a_picture_is_the_same_each_time() -> None:
 def test_a_strip_marks_each_pulse_in_it() -> None:
     found = result(pulses(30))
     times = found.track.seconds(found.beats["t"])
-    both = figures.strip(found, 10, 20).count(figures.BLUE)
-    none = figures.strip(found, 0.0, 0.2).count(figures.BLUE)
+    both = figures.strip(found, 10, 20).count(BLUE)
+    none = figures.strip(found, 0.0, 0.2).count(BLUE)
     assert both - none >= ((times >= 10) & (times <= 20)).sum()
-
-
-def test_a_long_line_keeps_its_extremes() -> None:
-    y = np.zeros(100_000)
-    y[31_415], y[27_182] = 5, -7
-    y[50_000:60_000] = np.nan
-    t, thin = figures.thin(np.arange(100_000.0), y)
-    assert len(thin) <= 2002
-    assert [np.nanmax(thin), np.nanmin(thin)] == [5.0, -7.0]
-    assert np.isnan(thin[(t > 51_000) & (t < 59_000)]).all()
 
 
 def test_what_was_unusable_is_a_stretch_within_the_recording() -> None:

@@ -27,6 +27,8 @@ _READERS = {
 }
 _IN_FOLDERS = frozenset(_READERS) - {".txt", ".log", ".rec"}  # those are mostly notes
 
+_RESULTS = {f"{name}.parquet" for name in ("beats", "pulses", "blinks", "features", "events")}
+
 
 @dataclass(frozen=True)
 class Found:
@@ -107,6 +109,8 @@ def _folder(folder: Path) -> list[Path]:
     files: list[Path] = []
     for root, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if set(names) >= {"features.parquet", "events.parquet"}:  # results of an earlier run
+            names = [name for name in names if name not in _RESULTS]
         shown = [Path(root, name) for name in sorted(names) if name[0] != "."]
         here = [file for file in shown if file.suffix.lower() in _IN_FOLDERS]
         parts = {part for file in here if file.suffix == ".hea" for part in segments(file)}
