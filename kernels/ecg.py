@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import codes, finding, qrs, quality, rate, sos
+from vitalcore.kernels import codes, energy, finding, qrs, quality, rate, sos
 from vitalcore.kernels.kernel import kernel
 
 MAX_LEADS = 12
 N_SECTIONS = 2
+READABLE = 0.25  # quality of a lead from which its rate is said
 LOST_S = 2  # seconds without a usable lead that make the event
 
 PARAMS = np.dtype(
@@ -34,6 +35,7 @@ STATE = np.dtype(
         ("n_lost", "i8"),  # seconds in a row without a usable lead
         ("lost", "i8"),  # the event has been said
         ("lost_at", "i8"),  # its onset
+        ("lost_from", "i8"),  # first sample that was not usable
     ],
     align=True,
 )
@@ -42,8 +44,8 @@ STATE = np.dtype(
 @kernel
 def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     """Make zeros a fresh memory."""
-    q = params["qrs"]
-    qrs.begin(q, state["qrs"], buffer)
+    qrs.begin(params["qrs"], state["qrs"], buffer)
+    q = params["qrs"]["energy"]
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
         state["n_missing"][c] = q["hold"] + 1  # the first sample ends a gap
@@ -60,9 +62,9 @@ def clean(params: np.void, state: np.void, c: int, x: NDArray[np.float64], wave:
     run: int = state["n_missing"][c]
     for i in range(x.shape[0]):
         v = x[i]
-        if abs(v) < qrs.LARGEST:
+        if abs(v) < energy.LARGEST:
             if run > 0:
-                if run > params["qrs"]["hold"]:
+                if run > params["qrs"]["energy"]["hold"]:
                     sos.settle(sections, zi, v)
                 run = 0
             wave[i] = sos.tick(sections, zi, v)
@@ -77,7 +79,7 @@ def mark(q: np.void, state: np.void, buffer: NDArray[np.float64], beat: np.void)
     """Follow the rate, and give a beat the quality of its lead."""
     rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
     head = beat["channel"] * q["stride"]
-    beat["quality"] *= buffer[head + qrs.QUALITY]
+    beat["quality"] *= buffer[head + energy.QUALITY]
     beat["reasons"] = int(buffer[head + quality.REASONS])
 
 
@@ -110,14 +112,14 @@ def lose(state: np.void, t: int, end: float, reasons: int, row: np.void) -> None
     row["reasons"] = reasons
     row["body"][:] = np.nan
     row["body"][finding.T_END] = end
-    row["body"][finding.EVIDENCE_FROM] = state["lost_at"]
+    row["body"][finding.EVIDENCE_FROM] = state["lost_from"]
     row["body"][finding.EVIDENCE_TO] = t
 
 
 @kernel
 def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDArray[np.void], n: int) -> int:
     """Judge the leads, say the features, and the event where there is one; returns the number of findings so far."""
-    q = params["qrs"]
+    q = params["qrs"]["energy"]
     beats = state["qrs"]
     t = state["second_end"]
     length = t - state["second_begin"] + 1
@@ -126,22 +128,22 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
         quality.judge(params["quality"], head, length, q["floor"])
-        if head[qrs.QUALITY] > best:
-            best = head[qrs.QUALITY]
+        if head[energy.QUALITY] > best:
+            best = head[energy.QUALITY]
             best_lead = c
-    qrs.weigh(q, beats, buffer)
+    energy.weigh(q, beats["energy"], buffer)
     usable = best >= quality.POOR
     lead_reasons = int(buffer[best_lead * q["stride"] + quality.REASONS])
     age_s = (t - beats["last_t"]) / q["fs_hz"]
-    averaged = rate.averaged(state["rate"], age_s) if usable else np.nan
-    instant = rate.instant(state["rate"], age_s) if usable else np.nan
-    reasons = lead_reasons if averaged == averaged or not usable else lead_reasons | codes.TOO_FEW_BEATS
+    averaged = rate.averaged(state["rate"], age_s) if best >= READABLE else np.nan
+    instant = rate.instant(state["rate"], age_s) if best >= READABLE else np.nan
+    reasons = lead_reasons if averaged == averaged or best < READABLE else lead_reasons | codes.TOO_FEW_BEATS
     report(out[n], codes.HEART_RATE, -1, t, averaged, best, reasons)
     report(out[n + 1], codes.HEART_RATE_INSTANT, -1, t, instant, best, reasons)
     n += 2
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
-        report(out[n], codes.SIGNAL_QUALITY, c, t, head[qrs.QUALITY], 1.0, int(head[quality.REASONS]))
+        report(out[n], codes.SIGNAL_QUALITY, c, t, head[energy.QUALITY], 1.0, int(head[quality.REASONS]))
         n += 1
     if usable:
         state["n_lost"] = 0
@@ -151,10 +153,11 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
             n += 1
     else:
         if state["n_lost"] == 0:
-            state["lost_at"] = state["second_begin"]
+            state["lost_from"] = state["second_begin"]
         state["n_lost"] += 1
         if state["n_lost"] >= LOST_S and state["lost"] == 0:
             state["lost"] = 1
+            state["lost_at"] = state["second_begin"]  # the end of a recording alone must not make it
             lose(state, t, np.nan, lead_reasons, out[n])
             n += 1
     state["second"] += 1
@@ -181,7 +184,7 @@ def step(
     wave   : cleaned, [n, n_leads]; NaN where a sample is missing
     out    : FINDING rows
     """
-    q = params["qrs"]
+    q = params["qrs"]["energy"]
     beats = state["qrs"]
     stride = q["stride"]
     n = i = 0
@@ -192,11 +195,11 @@ def step(
             clean(params, state, c, x[i:end, c], wave[i:end, c])
         state["n_seen"] += end - i
         while i < end:
-            i += qrs.take(q, beats, buffer, x, i, end)
+            i += energy.take(q, beats["energy"], buffer, x, i, end)
             for c in range(q["n_leads"]):
-                quality.watch_work(params["quality"], buffer[c * stride : (c + 1) * stride], beats["n_fresh"])
+                quality.watch_work(params["quality"], buffer[c * stride : (c + 1) * stride], beats["energy"]["n_fresh"])
             first = n
-            n = qrs.search(q, beats, buffer, out, n)
+            n = qrs.search(params["qrs"], beats, buffer, out, n)
             for k in range(first, n):
                 mark(q, state, buffer, out[k])
         if state["n_seen"] > state["second_end"]:

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.kernels import codes
+from vitalcore.kernels.energy import ENERGIES, HIGHEST, LARGEST, LEVEL, MEANS, NOISE, QUALITY, USABLE
 from vitalcore.kernels.kernel import kernel
-from vitalcore.kernels.qrs import ENERGIES, HIGHEST, LARGEST, LEVEL, MEANS, NOISE, QUALITY, USABLE
 
-# Where a lead's watch lives in the head of its part of the buffer, behind what `qrs` keeps there.
+# Where a lead's watch lives in the head of its part of the buffer, behind what `energy` keeps there.
 REASONS = QUALITY + 1  # of the last second, as QUALITY
 UNREST = QUALITY + 2  # smoothed over the last seconds
 PREVIOUS, SAME = QUALITY + 3, QUALITY + 4  # last sample, equal ones in a row
@@ -18,15 +18,17 @@ ABSENT, SUM, TRAVEL = QUALITY + 7, QUALITY + 8, QUALITY + 9  # of this second: m
 HIGH, LOW, N_HIGH, N_LOW = QUALITY + 10, QUALITY + 11, QUALITY + 12, QUALITY + 13  # extremes, samples at them
 DIP = QUALITY + 14  # lowest energy of this second
 BASE, BASE_HIGH, BASE_LOW = QUALITY + 15, QUALITY + 16, QUALITY + 17  # baseline, its range in this second
+GOOD_HIGH, GOOD_LOW = QUALITY + 18, QUALITY + 19  # extremes of the last good seconds
 
 STILL_MV = 0.01
-RAIL_MV = 2.5  # a lead that stands still so far from zero hangs at a rail
+RAIL_MV = 0.5  # a lead that stands still so far outside what it showed in good seconds hangs at a rail
 WANDER_MV = 0.5  # the baseline's range in a second
 CALM, NOISY = 0.08, 0.3  # unrest at which quality begins to fall and where it is 0
-QUIET, BUSY = 200.0, 500.0  # the same for the way of a second over the QRS energy
+QUIET, BUSY = 400.0, 800.0  # the same for the way of a second over the QRS energy
 LEARNING = 0.3  # noise over QRS, taken while it is not known
 LEAST_ENERGY = 0.05  # mV: a lead without QRS is judged as if it had so small ones
 GOOD, POOR = 0.5, 0.1  # quality from which a lead is good, or better than none
+RESTLESS = 0.15  # least quality for unrest alone: a fibrillating heart knows no rest either, and is no bad electrode
 
 PARAMS = np.dtype(
     [
@@ -44,6 +46,8 @@ def begin(head: NDArray[np.float64]) -> None:
     """Make zeros a fresh watch."""
     fresh_second(head)
     head[QUALITY] = 1.0
+    head[GOOD_HIGH] = LARGEST
+    head[GOOD_LOW] = -LARGEST
 
 
 @kernel
@@ -126,7 +130,8 @@ def judge(params: np.void, head: NDArray[np.float64], n: int, floor: float) -> N
     if here > 0.0:
         mean = head[SUM] / here
         span = head[HIGH] - head[LOW]
-        railed = head[SAME] >= params["rail"] and abs(head[PREVIOUS]) >= RAIL_MV
+        v = head[PREVIOUS]
+        railed = head[SAME] >= params["rail"] and (v > head[GOOD_HIGH] + RAIL_MV or v < head[GOOD_LOW] - RAIL_MV)
         clipped = (head[N_HIGH] >= params["plateau"] and head[HIGH] - mean > 0.35 * span) or (
             head[N_LOW] >= params["plateau"] and mean - head[LOW] > 0.35 * span
         )
@@ -143,7 +148,7 @@ def judge(params: np.void, head: NDArray[np.float64], n: int, floor: float) -> N
         level = max(head[HIGHEST] if learning else head[LEVEL], floor)
         noise = LEARNING * level if learning else head[NOISE]
         head[UNREST] += 0.5 * (math.sqrt(max(0.0, head[DIP]) * noise) / level - head[UNREST])
-        calm = min(1.0, max(0.0, (NOISY - head[UNREST]) / (NOISY - CALM)))
+        calm = min(1.0, max(RESTLESS, (NOISY - head[UNREST]) / (NOISY - CALM)))
         way = head[TRAVEL] / max(level, LEAST_ENERGY)
         calm = min(calm, max(0.0, (BUSY - way) / (BUSY - QUIET)))
         quality *= calm
@@ -152,6 +157,10 @@ def judge(params: np.void, head: NDArray[np.float64], n: int, floor: float) -> N
         if head[BASE_HIGH] - head[BASE_LOW] > WANDER_MV:
             reasons |= codes.BASELINE_WANDER
             quality *= 0.8
+        if quality >= GOOD:
+            follow = 0.25 if head[GOOD_HIGH] < LARGEST else 1.0
+            head[GOOD_HIGH] += follow * (head[HIGH] - head[GOOD_HIGH])
+            head[GOOD_LOW] += follow * (head[LOW] - head[GOOD_LOW])
     head[QUALITY] = quality
     head[REASONS] = reasons
     head[USABLE] = 2.0 if quality >= GOOD else 1.0 if quality >= POOR else 0.0

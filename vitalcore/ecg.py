@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter
 
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import ecg, qrs, rate
+from vitalcore.kernels import ecg, energy, qrs, rate
 from vitalcore.operator import Design, Signal, check_range, record, regular_hz
 
 LOW_HZ, HIGH_HZ = 100.0, 1000.0
@@ -19,7 +19,6 @@ ENERGY_S = 0.09
 RING_S = 0.65
 LATE_S = 1.2
 BEAT_LATENCY_S = 1.4
-EVENT_LATENCY_S = 2.1
 WAVE_HZ = (0.5, 40.0)
 
 
@@ -42,7 +41,7 @@ def bandpass_taps(work_hz: float) -> NDArray[np.float64]:
     Source: the second derivative of a Gaussian; its gain, f² exp(1 - f²), f in CENTRE_HZ, halves at 0.48 and 1.64.
     """
     sigma_s = math.sqrt(2) / (2 * math.pi * CENTRE_HZ)
-    half = min(qrs.MAX_TAPS - 1, math.ceil(3.3 * sigma_s * work_hz))
+    half = min(energy.MAX_TAPS - 1, math.ceil(3.3 * sigma_s * work_hz))
     half += half % 2  # the kernel takes the taps in pairs
     t_s = np.arange(-half, half + 1) / work_hz
     taps = (1 - (t_s / sigma_s) ** 2) * np.exp(-((t_s / sigma_s) ** 2) / 2)
@@ -59,15 +58,17 @@ def qrs_params(fs_hz: float, n_leads: int) -> NDArray[np.void]:
     n_half = len(taps) - 1
     n_energy = round(ENERGY_S * work_hz)
     n_back = round(RING_S * fs_hz)
-    n_ring = n_back + qrs.SEGMENT * block  # so much newer than what is looked at a sample can be
-    row = np.zeros(1, qrs.PARAMS)
+    n_ring = n_back + energy.SEGMENT * block  # so much newer than what is looked at a sample can be
+    params = np.zeros(1, qrs.PARAMS)
+    row = params["energy"]
     row["fs_hz"], row["n_leads"], row["block"] = fs_hz, n_leads, block
     row["n_half"], row["n_energy"], row["n_ring"] = n_half, n_energy, n_ring
     row["n_back"] = n_back
     row["per_block"], row["per_energy"] = 1 / block, 1 / n_energy
     row["taps"][0, : n_half + 1] = taps
-    row["stride"] = qrs.N_HEAD + n_ring + 2 * (2 * n_half + 1) + n_energy
+    row["stride"] = energy.N_HEAD + n_ring + 2 * (2 * n_half + 1) + n_energy
     row["delay"] = (n_half + (n_energy - 1) / 2) * block + (block - 1) / 2
+    row["floor"] = 0.02
     row["hold"] = round(0.04 * fs_hz)
     for name, time_s in {
         "settle": 0.15,
@@ -80,9 +81,8 @@ def qrs_params(fs_hz: float, n_leads: int) -> NDArray[np.void]:
         "decay": 4.0,
         "forget": 8.0,
     }.items():
-        row[name] = round(time_s * work_hz)
-    row["floor"] = 0.02
-    return row
+        params[name] = round(time_s * work_hz)
+    return params
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class RPeaks:
         fs_hz = check_leads(self, signal)
         params = qrs_params(fs_hz, len(signal.channels))
         state = np.zeros(1, qrs.STATE)
-        buffer = np.zeros(int(params["stride"][0]) * len(signal.channels))
+        buffer = np.zeros(int(params["energy"]["stride"][0]) * len(signal.channels))
         qrs.begin(params[0], state[0], buffer)
         output = Signal(signal.name, signal.fs_hz, signal.channels, signal.unit, "findings")
         return Design(
@@ -112,9 +112,10 @@ class Ecg:
     """Follow an ECG in mV, 1 to 12 leads, 100 to 1000 Hz: the whole chain.
 
     Says beats (as `RPeaks`), and once a second heart_rate, heart_rate_instant and the signal_quality of each lead;
-    where no lead is usable for 2 s, the event no_usable_signal. Its wave is each lead from 0.5 to 40 Hz.
+    in the second second without a usable lead the event no_usable_signal. Its wave is each lead from 0.5 to 40 Hz.
 
-    Latency: 95 % of beats within 0.3 s of the R peak, those found by looking back within 1.4 s; events within 2.1 s.
+    Latency: 95 % of beats within 0.3 s of the R peak, those found by looking back within 1.4 s; the event 1 s, and its
+    evidence reaches back to the first sample that was not usable.
 
     Errors: ParameterError
     """
@@ -130,9 +131,9 @@ class Ecg:
         params["rate_num"], params["rate_den"] = signal.fs_hz.numerator, signal.fs_hz.denominator
         watch = params["quality"]
         watch["still"], watch["rail"], watch["plateau"] = round(4 * fs_hz), round(0.9 * fs_hz), round(0.12 * fs_hz)
-        watch["smooth"] = 2 * math.pi * 0.7 * float(params["qrs"]["block"][0]) / fs_hz
+        watch["smooth"] = 2 * math.pi * 0.7 * float(params["qrs"]["energy"]["block"][0]) / fs_hz
         state = np.zeros(1, ecg.STATE)
-        buffer = np.zeros(int(params["qrs"]["stride"][0]) * n_leads)
+        buffer = np.zeros(int(params["qrs"]["energy"]["stride"][0]) * n_leads)
         ecg.begin(params[0], state[0], buffer)
         output = Signal(signal.name, signal.fs_hz, signal.channels, signal.unit, "findings")
         return Design(
@@ -140,7 +141,7 @@ class Ecg:
             params[0],
             (state, buffer),
             output,
-            EVENT_LATENCY_S,
+            BEAT_LATENCY_S,
             lambda n: 10 + math.ceil(n / (0.1 * fs_hz)) + (3 + n_leads) * (1 + math.ceil(n / fs_hz)),
             wave=signal,
             many=ecg.step_many,

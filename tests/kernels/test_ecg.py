@@ -10,7 +10,7 @@ from scipy.signal import butter, sosfilt, sosfilt_zi
 from tests.ecg_signals import chain, feature, matched, rhythm, run, signal, splits
 from vitalcore.ecg import Ecg
 from vitalcore.kernels import codes, ecg
-from vitalcore.kernels.finding import BEAT, EVENT, FEATURE, FINDING, T_END
+from vitalcore.kernels.finding import BEAT, EVENT, EVIDENCE_FROM, EVIDENCE_TO, FEATURE, FINDING, T_END
 
 
 def stormy(fs_hz: float = 250, n_leads: int = 1):  # type: ignore[no-untyped-def]  # an array
@@ -146,7 +146,9 @@ def test_ten_seconds_without_a_lead_give_no_beats_no_rate_and_one_event(off: str
 def test_a_signal_that_begins_dead_says_so() -> None:
     found = chain(np.full(1250, np.nan), 250)
     assert (found["what"] == EVENT).sum() == 1
-    assert found[found["what"] == EVENT]["t"][0] == 0
+    event = found[found["what"] == EVENT][0]
+    assert (event["t"], event["t_known"]) == (251, 500)
+    assert event["body"][[EVIDENCE_FROM, EVIDENCE_TO]].tolist() == [0, 500]
     assert np.isnan(feature(found, codes.HEART_RATE)).all()
 
 

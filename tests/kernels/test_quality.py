@@ -66,3 +66,26 @@ def test_pauses_of_a_slow_clean_heart_are_not_flat() -> None:
     for at in range(100, len(x) - 30, 975):  # 15.4 per minute, exactly zero between
         x[at : at + 20] = np.hanning(20)
     assert (judged(x)[0] == 1).all()
+
+
+def test_a_large_offset_of_the_electrodes_is_no_rail() -> None:
+    x = np.full(250 * 30, -118.0)
+    for at in range(100, len(x) - 30, 500):  # 30 per minute, exactly still between
+        x[at : at + 20] += np.hanning(20)
+    assert (judged(x)[0] == 1).all()
+
+
+def test_fibrillation_is_noisy_but_not_unusable() -> None:
+    t_s = np.arange(2500) / 250
+    quality, reasons = judged(
+        disturbed(lambda x: 0.6 * np.sin(2 * np.pi * (5 * t_s + 0.6 * np.sin(2 * np.pi * 0.7 * t_s))))
+    )
+    assert (quality > 0.1).all()
+    assert (reasons & codes.FLAT == 0).all()
+
+
+@pytest.mark.parametrize("hz", [50, 60])
+def test_mains_of_a_fifth_of_the_complex_disturbs_nothing(hz: int) -> None:
+    _, x = rhythm(500, 30)
+    x += 0.1 * np.sin(2 * np.pi * hz * np.arange(len(x)) / 500)
+    assert (judged(x, 500)[0] > 0.9).all()

@@ -8,7 +8,7 @@ from vitalcore import Plan, source
 from vitalcore.ecg import Ecg, HeartRate, RPeaks
 from vitalcore.errors import ParameterError
 from vitalcore.filters import Bandpass
-from vitalcore.findings import beats, features
+from vitalcore.findings import beats, events, features
 from vitalcore.kernels import codes
 from vitalcore.kernels.finding import EVENT, T_END
 
@@ -54,6 +54,12 @@ def test_the_last_beat_of_a_recording_is_said_at_its_end() -> None:
     x = x[: round((r_s[-1] + 0.12) * 250)]
     found = Plan(beats=source("ecg", 250) | Ecg()).run(ecg=x)["beats"]
     assert beats(found)["t"][-1] / 250 == pytest.approx(r_s[-1], abs=0.002)
+
+
+@pytest.mark.parametrize("n", [7500, 7625, 7740])
+def test_the_end_of_a_recording_is_no_loss_of_signal(n: int) -> None:
+    _, x = rhythm(250, 40)
+    assert len(events(Plan(all=source("ecg", 250) | Ecg()).run(ecg=x[:n])["all"])) == 0
 
 
 def test_detection_after_a_band_pass_or_inside_the_chain_finds_the_same_beats() -> None:
