@@ -39,9 +39,9 @@ def check(signal: Signal, place: Any, chunk: Any) -> NDArray[np.float64]:
     if not np.isfinite(x).all():
         x[np.isinf(x)] = np.nan
     if signal.fs_hz is None and len(x):
-        steps = np.diff(x[:, 0], prepend=place["t_last"])
-        if not (steps > 0).all():  # NaN is not greater either
-            at = int(np.flatnonzero(~(steps > 0))[0])
+        t = x[:, 0]
+        if not (t[0] > place["t_last"] and (t[1:] > t[:-1]).all()):  # NaN is not greater either
+            at = int(np.flatnonzero(~(np.diff(t, prepend=place["t_last"]) > 0))[0])
             raise InputError(f"times of {signal.name} must increase; frame {at} of this chunk is at {x[at, 0]:.0f} ns")
     return x
 
