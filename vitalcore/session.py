@@ -63,8 +63,7 @@ class Session:
         self._clocks = {name: _clock(end, port) for name, (end, port, _) in outputs.items()}
         self._latency_s = latency_s
         self._memory = [tuple(part.copy() for part in step.design.memory) for step in steps]
-        # a structured row reaches its kernel as a record: a view, made once
-        self._arguments = [tuple(p[0] if p.dtype.names else p for p in memory) for memory in self._memory]
+        self._arguments = [_arguments(step.design, memory) for step, memory in zip(steps, self._memory, strict=True)]
 
     def __enter__(self) -> Self:
         return self
@@ -198,14 +197,28 @@ def _clock(step: Step | None, port: int) -> tuple[Fraction, float] | None:
     return step.root.fs_hz / about.fs_hz, about.delay_s * float(step.root.fs_hz)
 
 
-def _compute(design: Design, memory: tuple[Any, ...], x: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+def _arguments(design: Design, memory: tuple[NDArray[Any], ...]) -> tuple[Any, ...]:
+    """Make the first arguments of a kernel's call: views of the memory, made once.
+
+    A chain is called as a table of one row: numba takes an array at a twentieth of the time it takes for a record.
+    """
+    if design.many is not None:
+        states, buffer = memory
+        return np.array([design.params]), states, buffer[None], np.zeros(1, np.int64)
+    return design.params, *(part[0] if part.dtype.names else part for part in memory)
+
+
+def _compute(design: Design, arguments: tuple[Any, ...], x: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     n = len(x)
     rows = design.capacity(n) if design.capacity else n
     finds = design.output.what == "findings"
     main: NDArray[Any] = np.zeros(rows, FINDING) if finds else np.empty((rows, design.output.columns))
     if design.wave is None:
-        count = design.kernel(design.params, *memory, x, main)
+        count = design.kernel(*arguments, x, main)
         return (main[:count],)
     wave = np.empty((n, len(design.wave.channels)))
-    count = design.kernel(design.params, *memory, x, wave, main)
+    if design.many is not None:
+        count = design.many(*arguments, np.array([0, n]), x, wave, main)
+    else:
+        count = design.kernel(*arguments, x, wave, main)
     return main[:count], wave
