@@ -97,7 +97,10 @@ def analyze(recording: Recording, operators: Mapping[str, Operator] | None = Non
         if reason is not None:
             left_out.append((track, reason))
     if not analysed:
-        reasons = "; ".join(f"{track.stream}: {reason}" for track, reason in left_out) or "no tracks"
+        streams: dict[str, list[str]] = {}
+        for track, reason in left_out:
+            streams.setdefault(reason, []).append(track.stream)
+        reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in streams.items()) or "no tracks"
         raise NoSignalError(f"{recording.name}: nothing to analyse ({reasons})")
     return Results(recording, tuple(analysed), tuple(left_out))
 

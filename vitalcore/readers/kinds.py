@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def tracks(path: Path, columns: Sequence[Column], hints: Hints) -> tuple[Track, 
         first, unit = group[0]
         labels = unique([column.label or kind for column, _ in group])
         stream = kind if kind != "other" else re.sub(r"[^a-z0-9]+", "-", first.label.lower()).strip("-") or "other"
-        stream = next(s for s in (stream, *(f"{stream}-{k}" for k in range(2, 10_000))) if s not in taken)
+        stream = next(s for s in chain((stream,), (f"{stream}-{k}" for k in count(2))) if s not in taken)
         taken.add(stream)
         values = np.ascontiguousarray(np.column_stack([column.values for column, _ in group]), dtype=np.float64)
         values[np.isinf(values)] = np.nan
