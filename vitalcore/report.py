@@ -114,7 +114,7 @@ def excerpts(result: Result) -> list[tuple[str, float]]:
         worst = float(mean[poorest])
     else:
         wanted.append(("Begin of the recording", 0.0))
-        worst = 1.0
+        poorest, worst = 0, 1.0
     averaged, _ = figures.RATES[result.track.kind]
     rate = result.feature(averaged)
     rate = rate[np.isfinite(rate["value"])]

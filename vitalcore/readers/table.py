@@ -184,4 +184,4 @@ def _clock(series: "pd.Series[Any]") -> NDArray[np.float64] | None:
         return None
     parts = texts.str.split(":", expand=True).apply(pd.to_numeric, errors="coerce")
     weights = 60.0 ** np.arange(parts.shape[1] - 1, -1, -1)
-    return np.asarray(parts.to_numpy(dtype=np.float64) @ weights)
+    return np.asarray(parts.to_numpy(dtype=np.float64) @ weights, dtype=np.float64)

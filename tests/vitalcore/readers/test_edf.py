@@ -11,7 +11,7 @@ import pytest
 from vitalcore.errors import ReadError
 from vitalcore.readers import Hints, read
 
-ECG = np.round(2000 * np.sin(np.arange(2560) / 7))
+ECG = np.asarray(np.round(2000 * np.sin(np.arange(2560) / 7)), dtype=np.float64)
 RESP = np.cos(np.arange(100) / 3)
 
 

@@ -49,7 +49,9 @@ def test_every_missing_row_is_found(fs_hz: int, gaps: list[tuple[int, int]], rou
 
 
 def test_stamps_that_come_in_batches_keep_every_row() -> None:
-    late = np.repeat(np.arange(500) * 0.04, 10)  # ten samples of 250 Hz with the time at which they arrived
+    late = np.repeat(np.arange(500) * 0.04, 10).astype(
+        np.float64
+    )  # ten samples of 250 Hz with the time at which they arrived
     found = grid(PATH, late)
     assert abs(float(found.fs_hz) / 250 - 1) < 2e-3
     assert found.places[-1] == 4999
