@@ -41,10 +41,11 @@ def demo(seconds: float, out: Path) -> None:
     from vitalcore.cli.warmup import warm_up
     from vitalcore.cli.watch import show
     from vitalcore.samples import demo as recordings
+    from vitalcore.streams.engine import parts
     from vitalcore.streams.subscriber import Subscriber
 
     recording = recordings(seconds)
-    warm_up([*warm.wards(), *warm.sessions()])
+    warm_up([*parts(), *warm.sessions()])
     engine = Child(_engine)
     ends = engine.hear()
     board = Board("vitalcore demo: a real ECG with ventricular beats, a real PPG, a simulated face")

@@ -17,6 +17,7 @@ COMMANDS = {
     "analyze": ("vitalcore.cli.analyze:analyze", "Analyse recordings: tables and a report for each."),
     "inspect": ("vitalcore.cli.inspect:inspect", "Show what a file holds and what would be analysed."),
     "warmup": ("vitalcore.cli.warmup:warmup", "Compile every kernel once."),
+    "doctor": ("vitalcore.cli.doctor:doctor", "Look at this machine: what is there, what is wrong, what to do."),
 }
 
 

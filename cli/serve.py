@@ -16,15 +16,14 @@ def serve(ingest: str, live: str, control: str, max_streams: int) -> None:
 
     It acknowledges samples as `received`: nothing is stored. Only loopback addresses are served.
     """
-    from vitalcore import warm
     from vitalcore.cli.warmup import warm_up
-    from vitalcore.streams.engine import Engine
+    from vitalcore.streams.engine import Engine, parts
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     engine = Engine(ingest, live, control, max_streams=max_streams)
-    warm_up(warm.wards())
+    warm_up(parts())
 
     def announce() -> None:
         engine.ready.wait()

@@ -16,8 +16,9 @@ def warmup() -> None:
     start = time.monotonic()
     from vitalcore import warm
     from vitalcore.kernels.kernel import cache_dir
+    from vitalcore.streams.engine import parts
 
-    n = warm_up([*warm.wards(), *warm.sessions(), *warm.operators()])
+    n = warm_up([*parts(), *warm.sessions(), *warm.operators()])
     click.echo(f"{n} parts are ready ({time.monotonic() - start:.1f} s); machine code is kept in {cache_dir()}")
 
 

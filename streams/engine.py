@@ -88,7 +88,8 @@ class Engine:
         Every kernel is compiled before the first message is taken; `ready` is set then.
         """
         try:
-            _warm(self._chains)
+            for _, compile_ in parts(self._chains):
+                compile_()
             gc.collect()
             gc.freeze()  # what is here now stays: no collection needs to walk it
             self.ready.set()
@@ -155,10 +156,12 @@ class Engine:
                 heartbeat_at = now + HEARTBEAT_NS
 
 
-def _warm(chains: Mapping[str, Operator]) -> None:
-    """Compile everything that runs between a record and its findings."""
-    for _, compute in warm.wards(chains):
-        compute()
+def parts(chains: Mapping[str, Operator] = warm.CHAINS) -> list[warm.Part]:
+    """List what runs between a record and its findings, to be compiled beforehand."""
+    return [*warm.wards(chains), ("records", _records)]
+
+
+def _records() -> None:
     nothing = np.frombuffer(bytes(wire.RECORD.size), np.uint8)  # read-only, as what arrives is
     numbers = np.zeros(0, np.int64)
     rows, streams, at = np.zeros(1, ROW), np.zeros(1, STREAM), np.zeros(1, np.int64)

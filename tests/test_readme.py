@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def test_the_program_for_gateways_runs() -> None:
     try:
         assert engine.ready.wait(120)
         ecg = samples.ecg().values[: 360 * 30, 0].astype(np.float32)
-        names = {"chunks": np.array_split(ecg, 300)}
+        names: dict[str, Any] = {"chunks": np.array_split(ecg, 300)}
         exec(program, names)  # the reader's own words
     finally:
         stop.set()
@@ -86,7 +87,7 @@ def test_the_commands_for_researchers_run(folder: Path) -> None:
 def test_the_program_for_developers_runs() -> None:
     (program,) = blocks("Embed", "python")
     recording = samples.ecg().values[: 360 * 30, 0]
-    names = {"chunks": np.array_split(recording, 100), "recording": recording}
+    names: dict[str, Any] = {"chunks": np.array_split(recording, 100), "recording": recording}
     exec(program, names)  # the reader's own words
     assert len(names["times_s"]) > 40
 

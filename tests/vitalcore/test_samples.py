@@ -7,7 +7,8 @@ from vitalcore import samples
 
 def test_the_ecg_is_five_minutes_at_360_hz_in_millivolts() -> None:
     track = samples.ecg()
-    assert (track.fs_hz, track.duration_s, track.unit) == (360, 300, "mV")
+    assert track.fs_hz == 360
+    assert (track.duration_s, track.unit) == (300, "mV")
     assert 1 < np.ptp(track.values) < 10
 
 

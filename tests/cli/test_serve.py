@@ -1,0 +1,17 @@
+"""An engine on the command line."""
+
+from tests.cli.conftest import vitalcore
+
+
+def test_an_address_that_leaves_this_machine_is_refused_in_one_line() -> None:
+    done = vitalcore("serve", "--ingest", "tcp://0.0.0.0:7401")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "0.0.0.0" in done.stderr
+
+
+def test_a_port_that_is_taken_is_named_in_one_line(endpoints: dict[str, str]) -> None:
+    done = vitalcore("serve", "--ingest", endpoints["ingest"])
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert endpoints["ingest"] in done.stderr

@@ -1,0 +1,47 @@
+"""The decorator of kernels: where machine code is kept, and what it forbids."""
+
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from numba.core import config
+
+from vitalcore.kernels.kernel import cache_dir, kernel
+
+
+@kernel
+def allocates(n: int) -> float:
+    return float(np.zeros(n).sum())
+
+
+def test_a_kernel_that_allocates_does_not_compile() -> None:
+    with pytest.raises(numba.core.errors.TypingError):
+        allocates(3)
+
+
+def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VITALCORE_CACHE", str(tmp_path))
+    assert cache_dir().parent == tmp_path
+    assert cache_dir().name.startswith("kernels-")
+
+
+def test_an_edit_of_any_kernel_gives_another_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "kernel.py").write_text("a = 1\n")
+    (tmp_path / "other.py").write_text("b = 1\n")
+    monkeypatch.setattr("vitalcore.kernels.kernel.__file__", str(tmp_path / "kernel.py"))
+    before = cache_dir()
+    assert cache_dir() == before
+    (tmp_path / "other.py").write_text("b = 2\n")
+    assert cache_dir() != before
+
+
+def test_other_users_of_numba_keep_their_own_place() -> None:
+    theirs = getattr(config, "CACHE_DIR", "")
+
+    @kernel
+    def mine(x: float) -> float:
+        return x
+
+    assert getattr(config, "CACHE_DIR", "") == theirs
+    assert "vitalcore" not in str(theirs)
