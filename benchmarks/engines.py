@@ -37,6 +37,7 @@ def engine(core: int | None = None) -> Iterator[tuple[dict[str, str], psutil.Pro
     ours, theirs = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_engine, args=(theirs, core), daemon=True)
     process.start()
+    theirs.close()  # so that a child that dies is noticed
     try:
         yield ours.recv(), psutil.Process(process.pid)
     finally:
@@ -49,6 +50,7 @@ def bare(core: int | None = None) -> Iterator[tuple[str, Connection]]:
     ours, theirs = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_bare, args=(theirs, core), daemon=True)
     process.start()
+    theirs.close()  # so that a child that dies is noticed
     try:
         yield ours.recv(), ours
     finally:

@@ -21,6 +21,7 @@ from vitalcore.streams.wire import Code, Record
 ASK_NS = 1_000_000_000  # an OPEN without an answer is repeated, a silent engine is asked again
 PING_NS = 2_000_000_000
 ROUND_TRIPS = 8  # the clock offset is that of the quickest
+_NOT_OPEN, _SHUTTING_DOWN = int(Code.NOT_OPEN), int(Code.SHUTTING_DOWN)  # compared once an acknowledgement
 MAX_RECEIVED = 4096  # messages worked on by one poll
 
 
@@ -180,10 +181,9 @@ class Gateway:
         dtype = wire.dtype_code(values.dtype)
         spell.step(CRC_SLICES, fields, self.session, n, n_channels, dtype, payload, words, halves, block)
         whole = memoryview(block.tobytes())
+        now_ns = time.monotonic_ns()
         for i, spool in enumerate(spools):
-            record = whole[i * length : (i + 1) * length]
-            spool.take((spool.next_seq, spool.next_index, n, record, spool.handle))
-            spool.pull()
+            spool.post(whole[i * length : (i + 1) * length], n, now_ns)
         each = min(self._pack, wire.MAX_MESSAGE // length)
         for a in range(0, k, each):
             self._post(whole[a * length : (a + each) * length])
@@ -220,7 +220,7 @@ class Gateway:
                     break
                 self._hear(message)
         now_ns = time.monotonic_ns()
-        if now_ns - self._looked_ns > ASK_NS // 10:
+        if now_ns - self._looked_ns > ASK_NS // 4:
             self._looked_ns = now_ns
             self._look_after(now_ns)
         for spool in list(self._unsent):
@@ -306,6 +306,7 @@ class Gateway:
     def _ask(self, spool: Spool, now_ns: int) -> None:
         seq, index = spool.oldest
         opened = spool.opened
+        self._by_handle.pop(spool.handle, None)
         spool.handle = 0
         fields = {name: getattr(opened, name) for name in Open.__dataclass_fields__}
         asked = self._post(maps.write_open(Open(**(fields | {"first_seq": seq, "first_index": index}))))
@@ -336,22 +337,23 @@ class Gateway:
             return  # what is not understood is not answered; what matters is said again
 
     def _hear_ack(self, ack: wire.Ack, now_ns: int) -> None:
-        spool = self._by_handle.get(ack.stream)
-        if spool is None or spool.handle != ack.stream:
+        session, stream, next_seq, records, size, code = ack
+        spool = self._by_handle.get(stream)
+        if spool is None:
             return
-        if ack.session != self.session or ack.code == Code.NOT_OPEN:
+        if session != self.session or code == _NOT_OPEN:
             self._lost_touch(now_ns)
             return
         spool.heard_ns = now_ns
-        spool.credit_records, spool.credit_bytes = ack.credit_records, ack.credit_bytes
-        if ack.code in (0, Code.SHUTTING_DOWN):
-            spool.acknowledge(ack.next_seq)
-        elif ack.code in (Code.SEQ_GAP, Code.NO_CREDIT):
-            spool.rewind(ack.next_seq, now_ns)
-        elif ack.code in (Code.STALE_SESSION, Code.FORBIDDEN):
-            spool.error = Code(ack.code).name
+        spool.credit_records, spool.credit_bytes = records, size
+        if code in (0, _SHUTTING_DOWN):
+            spool.acknowledge(next_seq)
+        elif code in (Code.SEQ_GAP, Code.NO_CREDIT):
+            spool.rewind(next_seq, now_ns)
+        elif code in (Code.STALE_SESSION, Code.FORBIDDEN):
+            spool.error = Code(code).name
         else:
-            spool.give_up(ack.next_seq, now_ns, at_once=ack.code != Code.BAD_FRAME)
+            spool.give_up(next_seq, now_ns, at_once=code != Code.BAD_FRAME)
         if spool.waiting:
             self._unsent[spool] = None
 
@@ -378,8 +380,9 @@ class Gateway:
             spool.credit_records = maps.integer(pair, "records", 1, 1 << 31)
             spool.credit_bytes = maps.integer(pair, "bytes", 1, 1 << 40)
             if type_ == "OPEN_OK":
+                handle = maps.integer(fields, "stream", 1, (1 << 32) - 1)
                 self._by_handle.pop(spool.handle, None)
-                spool.handle = maps.integer(fields, "stream", 1, (1 << 32) - 1)
+                spool.handle = handle
                 self._by_handle[spool.handle] = spool
                 spool.rewind(maps.integer(fields, "next_seq", 0, (1 << 63) - 1), now_ns, again=True)
             spool.heard_ns = now_ns

@@ -59,20 +59,14 @@ class Spool:
         if self._lost or index > self.next_index:
             self._lost = False
             gap = wire.encode_record(self._gap(self.next_seq, index))
-            self.take((self.next_seq, self.next_index, index - self.next_index, gap, self.handle))
+            self._hold((self.next_seq, self.next_index, index - self.next_index, gap, self.handle))
         spelled = Record(
             record.kind, self.opened.session, self.handle, self.next_seq, index, record.values, record.t0_ns,
             record.times, record.flags,
         )  # fmt: skip
-        self.take((self.next_seq, index, n, wire.encode_record(spelled), self.handle))
+        self._hold((self.next_seq, index, n, wire.encode_record(spelled), self.handle))
         self.ended |= record.kind == wire.END
         return True
-
-    def take(self, entry: Entry) -> None:
-        """Hold a record that was spelled elsewhere for this very place."""
-        self.waiting.append(entry)
-        self.held += len(entry[3])
-        self.next_seq, self.next_index = entry[0] + 1, entry[1] + entry[2]
 
     def fits(self, size: int) -> bool:
         """Tell whether a record of new samples can go out at once, behind nothing."""
@@ -84,6 +78,16 @@ class Spool:
             and self.under_way + size <= self.credit_bytes
             and self.held + size <= self.room
         )
+
+    def post(self, record: memoryview, n: int, now_ns: int) -> None:
+        """Hold a record of n new samples that fits and is being sent."""
+        seq, index, size = self.next_seq, self.next_index, len(record)
+        if not self.sent:
+            self.heard_ns = now_ns
+        self.sent.append((seq, index, n, record, self.handle))
+        self.held += size
+        self.under_way += size
+        self.next_seq, self.next_index = seq + 1, index + n
 
     def pull(self) -> bytes | memoryview | None:
         """Return the next record that credit allows to send, or None."""
@@ -103,13 +107,15 @@ class Spool:
 
     def acknowledge(self, next_seq: int) -> None:
         """Let go of everything below a number."""
-        for held in (self.sent, self.waiting):
-            while held and held[0][0] < next_seq:
-                size = len(held.popleft()[3])
-                self.held -= size
-                self.acked_records += 1
-                if held is self.sent:
-                    self.under_way -= size
+        sent, waiting = self.sent, self.waiting
+        while sent and sent[0][0] < next_seq:
+            size = len(sent.popleft()[3])
+            self.held -= size
+            self.under_way -= size
+            self.acked_records += 1
+        while waiting and waiting[0][0] < next_seq:
+            self.held -= len(waiting.popleft()[3])
+            self.acked_records += 1
 
     def rewind(self, next_seq: int, now_ns: int, again: bool = False) -> None:
         """Go back to a number: what was sent from there on waits again."""
@@ -151,3 +157,8 @@ class Spool:
         dtype = wire.DTYPES[self.opened.dtype]
         values = np.empty((0, len(self.opened.channels)), dtype)
         return Record(wire.GAP, self.opened.session, self.handle, seq, resume, values)
+
+    def _hold(self, entry: Entry) -> None:
+        self.waiting.append(entry)
+        self.held += len(entry[3])
+        self.next_seq, self.next_index = entry[0] + 1, entry[1] + entry[2]

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,8 +106,7 @@ class Refused:
     seq: int = 0
 
 
-@dataclass(frozen=True)
-class Ack:
+class Ack(NamedTuple):
     """Hold one acknowledgement (`code` is 0) or refusal: everything of the session below `next_seq` is held."""
 
     session: int
@@ -259,16 +259,15 @@ def decode_acks(message: bytes) -> Iterator[Ack]:
 
     Errors: ProtocolError
     """
-    at = 0
-    while at < len(message):
-        if len(message) - at < ACK_FORMAT.size:
-            raise ProtocolError(f"an acknowledgement is {ACK_FORMAT.size} bytes; only {len(message) - at} are left")
-        fields = ACK_FORMAT.unpack_from(message, at)
-        magic, kind, code, length, session, stream, records, next_seq, size, _ = fields
+    at, end = 0, len(message)
+    while at < end:
+        if end - at < ACK_FORMAT.size:
+            raise ProtocolError(f"an acknowledgement is {ACK_FORMAT.size} bytes; only {end - at} are left")
+        magic, kind, code, length, session, stream, records, next_seq, size, _ = ACK_FORMAT.unpack_from(message, at)
         if magic != ACK_MAGIC or kind not in (1, 2) or (kind == 1) != (code == 0):
             raise ProtocolError("these bytes are no acknowledgement")
-        if length < ACK_FORMAT.size or length > len(message) - at:
-            raise ProtocolError(f"an acknowledgement can't be {length} bytes; {len(message) - at} are left")
+        if not ACK_FORMAT.size <= length <= end - at:
+            raise ProtocolError(f"an acknowledgement can't be {length} bytes; {end - at} are left")
         yield Ack(session, stream, next_seq, records, size, code)
         at += length
 
