@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: demo test check bench accuracy warmup clean help
+.PHONY: demo test check bench accuracy pictures constraints warmup clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,7 +26,7 @@ check: $(STAMP)  ## style, types and import floors only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 bench: $(STAMP)  ## side-by-side speed tables, measured in one run
@@ -34,6 +34,12 @@ bench: $(STAMP)  ## side-by-side speed tables, measured in one run
 
 accuracy: $(STAMP) ## detection scores over the real recordings that are present
 	$(BIN)/python -m benchmarks accuracy
+
+pictures: $(STAMP) ## the pictures of the README
+	$(BIN)/python docs/pictures.py
+
+constraints: $(STAMP) ## write constraints.txt from what is installed now
+	@{ head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 warmup: $(STAMP) ## compile every kernel once
 	$(BIN)/vitalcore warmup

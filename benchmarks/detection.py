@@ -5,9 +5,9 @@ from pathlib import Path
 
 import neurokit2
 import numpy as np
-import sleepecg
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
+from sleepecg.heartbeats import detect_heartbeats
 
 from benchmarks.sidebyside import seconds, table
 from vitalcore.ecg import Ecg, RPeaks
@@ -36,7 +36,7 @@ def main() -> None:
     rivals = {
         "vitalcore RPeaks": lambda: Plan(beats=ecg | RPeaks()).run(ecg=x)["beats"],
         "vitalcore Ecg (rate, quality too)": lambda: beats(Plan(all=ecg | Ecg()).run(ecg=x)["all"]),
-        "sleepecg (C)": lambda: sleepecg.detect_heartbeats(x, FS_HZ),
+        "sleepecg (C)": lambda: detect_heartbeats(x, FS_HZ),
         "neurokit2 neurokit": lambda: _neurokit(x, "neurokit"),
         "neurokit2 pantompkins1985": lambda: _neurokit(x, "pantompkins1985"),
     }

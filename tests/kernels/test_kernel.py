@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 from numba.core import config
+from numba.core.errors import TypingError
 
 from vitalcore.kernels.kernel import cache_dir, kernel
 
@@ -16,7 +16,7 @@ def allocates(n: int) -> float:
 
 
 def test_a_kernel_that_allocates_does_not_compile() -> None:
-    with pytest.raises(numba.core.errors.TypingError):
+    with pytest.raises(TypingError):
         allocates(3)
 
 

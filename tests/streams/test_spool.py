@@ -72,7 +72,7 @@ def test_a_jump_and_an_overflow_become_one_gap_record() -> None:
 
 def test_a_record_refused_too_often_is_replaced_by_a_gap() -> None:
     held = spool(2)
-    pulled(held)
+    last = pulled(held)
     for k in range(TRIES):
         held.give_up(0, (k + 1) * 10**9, at_once=False)
         last = pulled(held)
