@@ -152,9 +152,6 @@ def _run(track: Track, operator: Operator) -> Result:
         outputs["wave"] = node.wave
     out: dict[str, NDArray[Any]] = Plan(**outputs).run(**{track.kind: x})
     found = out["findings"]
-    # what is said of the missing samples behind the end, which decide what was open there, is said of no sample
-    end = track.n_samples if track.times_ns is None else track.times_ns[-1] + 1
-    found = found[found["t"] < end]
     wave = out.get("wave")
     names = node.wave.signal.channels if has_wave else ()
     return Result(track, operator, found, wave, names, node.latency_s)

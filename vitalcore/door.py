@@ -12,8 +12,9 @@ from vitalcore.operator import Signal
 # A gap is fed to the kernels as missing samples up to here; the rest of a longer one only moves the sample count.
 GAP_HORIZON_S = 30
 
-# A stream's place in time: samples skipped in long gaps, length of the gap we are in, last time in ns (variable rate).
-PLACE = np.dtype([("origin", "i8"), ("missing", "i8"), ("t_last", "f8")], align=True)
+# A stream's place in time: samples so far, those skipped in long gaps, length of the gap we are in, and the last time
+# in ns (variable rate).
+PLACE = np.dtype([("n", "i8"), ("origin", "i8"), ("missing", "i8"), ("t_last", "f8")], align=True)
 
 
 def places(n: int) -> NDArray[Any]:
@@ -49,6 +50,7 @@ def check(signal: Signal, place: Any, chunk: Any) -> NDArray[np.float64]:
 def note(signal: Signal, place: Any, x: NDArray[np.float64]) -> None:
     """Remember where a chunk that was taken ends."""
     if len(x):
+        place["n"] += len(x)
         place["missing"] = 0
         if signal.fs_hz is None:
             place["t_last"] = x[-1, 0]
@@ -69,6 +71,7 @@ def gap(signal: Signal, place: Any, n: int) -> NDArray[np.float64]:
 
 def skip(signal: Signal, place: Any, n: int, fed: int) -> None:
     """Count a gap of n samples of which `fed` were fed."""
+    place["n"] += n
     if signal.fs_hz is not None:
         place["missing"] += n
         place["origin"] += n - fed
@@ -83,3 +86,9 @@ def rest(signal: Signal, place: Any, latency_s: float) -> NDArray[np.float64]:
     x = np.full((1, signal.columns), np.nan)
     x[0, 0] = place["t_last"] + math.ceil(latency_s * 1e9) + 1
     return x
+
+
+def within(signal: Signal, place: Any, found: NDArray[Any]) -> NDArray[Any]:
+    """Drop what is said of the missing samples behind the end: they decide what was open there, and are nobody's."""
+    end = place["n"] if signal.fs_hz is not None else np.nextafter(place["t_last"], np.inf)
+    return found[found["t"] < end]

@@ -98,10 +98,13 @@ class Session:
         return out
 
     def finish(self) -> dict[str, NDArray[Any]]:
-        """End every source and return what was still undecided."""
-        return self._run(
-            {name: door.rest(signal, self._place[name], self._latency_s) for name, signal in self._sources.items()}
-        )
+        """End every source and return what was still undecided; no finding is about a time behind the end."""
+        rest = {name: door.rest(signal, self._place[name], self._latency_s) for name, signal in self._sources.items()}
+        out = self._run(rest)
+        for name, (end, _, _) in self._outputs.items():
+            if end is not None and out[name].dtype == FINDING:
+                out[name] = door.within(end.root, self._place[end.root.name], out[name])
+        return out
 
     def run(self, **signals: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Push whole recordings and finish; waves end where their recording ends.

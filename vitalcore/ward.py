@@ -94,6 +94,7 @@ class Ward:
         if np.isinf(x).any():
             x = np.where(np.isinf(x), np.nan, x)
         some = n > 0
+        np.add.at(self._places["n"], where, n)
         self._places["missing"][where[some]] = 0
         self._places["t_last"][where[some]] = x[offsets[1:][some] - 1, 0]
         return self._run(where, offsets, x)
@@ -112,7 +113,8 @@ class Ward:
     def finish(self, slot: int) -> NDArray[Any]:
         """Return what was undecided at the end of a stream."""
         design, signal = self._known(slot)
-        return self._feed(slot, door.rest(signal, self._places[slot], design.latency_s))
+        found = self._feed(slot, door.rest(signal, self._places[slot], design.latency_s))
+        return door.within(signal, self._places[slot], found)
 
     def snapshot(self, slot: int) -> bytes:
         """Return everything that is remembered of a stream."""

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from tests import signals
+from tests.recordings import heart
+from vitalcore.ecg import Ecg
 from vitalcore.errors import InputError, SnapshotError
 from vitalcore.filters import Bandpass, LinearPhase, Resample
+from vitalcore.kernels.finding import EVENT
 from vitalcore.plan import Plan, source
 from vitalcore.ppg import Pulses
 
@@ -130,3 +133,14 @@ def test_a_long_gap_moves_findings_of_a_resampled_wave_by_all_of_its_length() ->
     first, second = before[before["t"] > 1000], after[after["t"] > 1000 + 14500]
     assert len(first) > 3
     assert np.abs(second["t"][: len(first)] - 14500 - first["t"]).max() < 1
+
+
+def test_the_end_of_a_recording_is_not_said_to_be_missing() -> None:
+    recording = heart(20.0)
+    session = Plan(all=source("ecg", 250) | Ecg()).open()
+    session.push(ecg=recording)
+    session.gap(ecg=100)
+    session.push(ecg=recording)
+    last = session.finish()["all"]
+    assert (last["t"] < 2 * len(recording) + 100).all()
+    assert not (last["what"] == EVENT).any()
