@@ -177,15 +177,15 @@ class Board:
             if lane.wave.size:
                 *picture, below = lane.strip(width)
                 rows = [
-                    Text("\n".join(picture), style="green", no_wrap=True),
-                    Text(below, style="bold red", no_wrap=True),
+                    Text("\n".join(picture), style="bright_green", no_wrap=True),
+                    Text(below, style="bright_red", no_wrap=True),
                 ]
             said = Text()
             for what, value in lane.numbers():
                 said.append(f"{what} ", style="dim").append(value, style="bold").append("   ")
             rows.append(said)
-            rows += [Text(lane.notes[-1], style="yellow")] if lane.notes else []
+            rows += [Text(lane.notes[-1], style="bright_yellow")] if lane.notes else []
             label = f" ({lane.labels[0]})" if lane.labels and lane.labels[0] else ""
-            yield Panel(Group(*rows), title=f"{key}{label}", title_align="left", border_style="blue")
+            yield Panel(Group(*rows), title=f"{key}{label}", title_align="left", border_style="cyan")
         foot = f"{self.title}   {time.monotonic() - self._began:.0f} s   {self.latency()}   not a medical device"
         yield Text(foot, style="dim")

@@ -20,7 +20,9 @@ from vitalcore.streams import Engine, Gateway, Player, Subscriber
 HERE = Path(__file__).resolve().parent
 SECONDS = 30
 LOOPBACK = "tcp://127.0.0.1:*"
-PAGE = """<body style="margin:0;padding:16px;background:#111;color:#ddd">
+# no font of a fixed width is sure to have Braille: each character gets a cell
+PAGE = """<style>i {{ display: inline-block; width: 9.03px; font: 12px "DejaVu Sans"; overflow: hidden; vertical-align: bottom }}</style>
+<body style="margin:0;padding:16px;background:#111;color:#ddd">
 <pre style="font:15px/1.15 'DejaVu Sans Mono',monospace">{code}</pre></body>"""
 
 
@@ -44,7 +46,8 @@ def live() -> str:
     thread.join()
     console = Console(record=True, width=110, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(board)
-    return console.export_html(code_format=PAGE, inline_styles=True)
+    page = console.export_html(code_format=PAGE, inline_styles=True)
+    return "".join(f"<i>{c}</i>" if "\u2800" <= c <= "\u28ff" or c == "▲" else c for c in page)
 
 
 def main() -> None:
@@ -56,7 +59,7 @@ def main() -> None:
         page, document = Path(folder, "live.html"), Path(folder, "report.html")
         page.write_text(live())
         report.write(analyze(demo(SECONDS)), document)
-        for source, name, size in ((page, "live.png", "1060,600"), (document, "report.png", "1000,1500")):
+        for source, name, size in ((page, "live.png", "1040,545"), (document, "report.png", "1000,1500")):
             options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={size}"]
             shot = [f"--screenshot={HERE / name}", f"--user-data-dir={folder}/profile", source.as_uri()]
             subprocess.run([chromium, *options, *shot], check=True, capture_output=True, timeout=60)
