@@ -4,7 +4,7 @@ import gc
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -85,19 +85,22 @@ class Engine:
     def run(self, stop: threading.Event | None = None) -> None:
         """Serve until `stop` is set or the process is interrupted, then say goodbye and close.
 
-        Every kernel is compiled before the first message is taken; `ready` is set then.
+        Every kernel is compiled before the first message is taken; `ready` is set then. While it serves, the process'
+        cyclic garbage is collected by this loop once a second, the young only, so that no stream waits for the rest.
         """
         try:
             for _, compile_ in parts(self._chains):
                 compile_()
             gc.collect()
-            gc.freeze()  # what is here now stays: no collection needs to walk it
+            gc.disable()  # `_tidy` collects the young, at its own time
             self.ready.set()
             self._serve(stop or threading.Event())
             self._ingest.acknowledge(every=True)
             self._ingest.shut_down()
-            self._live.heartbeat()
+            for _ in self._live.heartbeat():
+                pass
         finally:
+            gc.enable()
             gc.unfreeze()
             self.close()
 
@@ -138,6 +141,7 @@ class Engine:
             control: self._control.work,
         }
         ack_at = heartbeat_at = time.monotonic_ns()
+        beats: Iterator[None] = iter(())
         busy = False
         while not stop.is_set():
             ready = dict(poller.poll(0 if busy else POLL_MS))
@@ -152,13 +156,21 @@ class Engine:
                 self._ingest.acknowledge(every=True)
                 ack_at = now + ACK_NS
             if now >= heartbeat_at:
-                self._live.heartbeat()
+                beats = self._live.heartbeat()
                 heartbeat_at = now + HEARTBEAT_NS
+                _tidy()
+            next(beats, None)  # one message a turn: nobody waits for all of them
 
 
 def parts(chains: Mapping[str, Operator] = warm.CHAINS) -> list[warm.Part]:
     """List what runs between a record and its findings, to be compiled beforehand."""
     return [*warm.wards(chains), ("records", _records)]
+
+
+def _tidy() -> None:
+    """Collect what has become garbage lately; what has lasted is never walked again, which would take long."""
+    gc.collect(1)
+    gc.freeze()
 
 
 def _records() -> None:

@@ -17,8 +17,8 @@ from vitalcore.streams.maps import Open
 from vitalcore.streams.table import Refusal, Stream, Streams, Table, due
 from vitalcore.streams.wire import Ack, Code
 
-MAX_DRAIN = 2048  # messages taken before anything else has its turn
-MAX_DRAIN_BYTES = 4 << 20
+MAX_DRAIN = 512  # messages taken before anything else has its turn
+MAX_DRAIN_BYTES = 1 << 18
 LAST_NS = 1 << 62  # in the year 2116; a later time stamp is none
 MAX_PAUSES = 64  # gaps, ends and refusals worked on before anything else has its turn
 

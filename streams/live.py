@@ -1,7 +1,7 @@
 """The live socket: what is found goes out once, numbered, and is kept a while to be sent again."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import zmq
@@ -119,22 +119,28 @@ class Live:
         payload = messages.clock_step(index, step_ns, arrival_ns)
         self._say(stream, "event", index, t_ns, t_ns, payload, arrival_ns)
 
-    def heartbeat(self) -> None:
-        """Tell each site the highest number of every topic that changed since the last time."""
+    def heartbeat(self) -> Iterator[None]:
+        """Tell each site the highest number of every topic that changed since the last time, a message at each step."""
         changed, self._changed = self._changed, {}
-        sites: dict[str, dict[str, int]] = {stream.key.split("/", 1)[0]: {} for stream in self._streams.by_key.values()}
+        sites: dict[str, list[tuple[str, int]]] = {key.split("/", 1)[0]: [] for key in self._streams.by_key}
         for (stream, what), seq in changed.items():
             site, rest = stream.key.split("/", 1)
-            sites.setdefault(site, {})[f"{rest}/{what}/"] = seq
+            page = sites.setdefault(site, [])
+            page.append((f"{rest}/{what}/", seq))
+            if len(page) >= maps.MAX_TOPICS:
+                self._beat(site, page)
+                sites[site] = []
+                yield
+        for site, page in sites.items():
+            self._beat(site, page)
+            yield
+
+    def _beat(self, site: str, topics: list[tuple[str, int]]) -> None:
         now_ns = time.time_ns()
-        for site, topics in sites.items():
-            items = list(topics.items())
-            for at in range(0, max(1, len(items)), maps.MAX_TOPICS):
-                fields = {"instance": self._instance, "topics": dict(items[at : at + maps.MAX_TOPICS])}
-                payload = messages.plain(fields)
-                header = wire.spell_live(_KIND["heartbeat"], 0, self._beats, 0, now_ns, now_ns, now_ns, payload)
-                self._beats += 1
-                self._send(f"{site}/-/-/-/heartbeat/".encode(), header, payload)
+        payload = messages.plain({"instance": self._instance, "topics": dict(topics)})
+        header = wire.spell_live(_KIND["heartbeat"], 0, self._beats, 0, now_ns, now_ns, now_ns, payload)
+        self._beats += 1
+        self._send(f"{site}/-/-/-/heartbeat/".encode(), header, payload)
 
     def latency_ns(self) -> list[int]:
         """Return the 50th, 99th and 99.9th percentile of the engine's own delay, from arrival to publishing."""

@@ -87,6 +87,8 @@ def connect(
     socket.set(zmq.RECONNECT_IVL_MAX, 2000)
     if kind == zmq.SUB:
         socket.set(zmq.RCVHWM, FAN_OUT)
+    elif not queue:
+        socket.set(zmq.SNDHWM, 0)  # credit is the bound
     socket.set(zmq.IMMEDIATE, not queue)
     if "[" in endpoint:
         socket.set(zmq.IPV6, 1)
