@@ -1,0 +1,103 @@
+"""A gateway of thousands of streams that does nothing beside: it spells, sends and counts, and holds nothing back."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from vitalcore.kernels import spell
+from vitalcore.kernels.records import CRC_SLICES
+from vitalcore.streams import maps, wire
+from vitalcore.streams.maps import Channel, Open
+
+ACK = np.dtype(
+    [("head", "V8"), ("session", "<u8"), ("stream", "<u4"), ("credit", "<u4"), ("next_seq", "<u8"), ("rest", "V8")]
+)
+KEYS = "ward/p{}/m/ecg"
+
+
+class Load:
+    """Open n streams of one-channel ECG in i16 on one connection, and send chunks of them.
+
+    pack : records to a message
+    """
+
+    def __init__(self, endpoint: str, n: int, pack: int, fs_hz: int, lsb_mv: float) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.set(zmq.LINGER, 0)
+        self._socket.set(zmq.SNDHWM, 0)
+        self._socket.connect(endpoint)
+        self._session, self._pack = time.time_ns(), pack
+        self._fields = np.zeros((n, 5), np.int64)  # handle, seq, sample_index, t0_ns, flags
+        self._acked = np.zeros(n, np.int64)
+        self._of: dict[int, int] = {}
+        channel = (Channel("II", "mV", lsb_mv),)
+        for i in range(n):
+            opened = Open(KEYS.format(i), self._session, "ecg", maps.Fraction(fs_hz), channel, 1)
+            self._socket.send(maps.write_open(opened))
+            if i % 256 == 255 or i == n - 1:
+                self._hear_opened(i + 1)
+        self._places = np.zeros(1 + max(handle & 0xFFFF for handle in self._of), np.int64)
+        for handle, i in self._of.items():
+            self._places[handle & 0xFFFF] = i  # the lower half of a handle tells streams of one engine apart
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._context.destroy(0)
+
+    def send(self, streams: NDArray[np.int64], values: NDArray[np.int16], t0_ns: int) -> None:
+        """Send the next n samples of each of k streams.
+
+        values : [k, n, 1]
+        """
+        k, n, _ = values.shape
+        fields = self._fields[streams]
+        fields[:, 3] = t0_ns
+        payload = np.ascontiguousarray(values).reshape(k, -1).view(np.uint8)
+        length = wire.RECORD.size + payload.shape[1] + -payload.shape[1] % 8
+        block = np.zeros(k * length, np.uint8)
+        words, halves = block.view(np.int64), block.view(np.uint32)
+        spell.step(CRC_SLICES, fields, self._session, n, 1, 1, payload, words, halves, block)
+        self._fields[streams, 1] += 1
+        self._fields[streams, 2] += n
+        whole = block.tobytes()
+        for at in range(0, len(whole), self._pack * length):
+            self._socket.send(whole[at : at + self._pack * length])
+
+    def hear(self) -> None:
+        """Take the acknowledgements that have come."""
+        while self._socket.poll(0):
+            message = self._socket.recv()
+            if maps.is_map(message):
+                raise RuntimeError(f"the engine says {maps.unpack(message)}")
+            acks = np.frombuffer(message, ACK)
+            self._acked[self._places[acks["stream"] & 0xFFFF]] = acks["next_seq"]
+
+    def missing(self, timeout_s: float = 5.0) -> int:
+        """Wait until all is acknowledged; count the records that are not."""
+        end = time.monotonic() + timeout_s
+        while (left := int((self._fields[:, 1] - self._acked).sum())) and time.monotonic() < end:
+            time.sleep(0.01)
+            self.hear()
+        return left
+
+    def _hear_opened(self, n: int) -> None:
+        while len(self._of) < n:
+            if not self._socket.poll(10_000):
+                raise RuntimeError(f"the engine opened {len(self._of)} of {n} streams")
+            message = self._socket.recv()
+            if maps.is_map(message):
+                answer = maps.unpack(message)
+                if answer["type"] != "OPEN_OK":
+                    raise RuntimeError(f"the engine says {answer}")
+                i = int(str(answer["key"]).split("/")[1][1:])
+                self._of[int(answer["stream"])] = i
+                self._fields[i, 0] = answer["stream"]
