@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,14 +28,31 @@ def warm_up(parts: "list[Part]") -> int:
         for _, compile_ in parts:
             compile_()
         return len(parts)
+    from numba.core import event
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("preparing kernels"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    columns = (
+        TextColumn("compiling kernels, once:"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=len(parts))
-        for name, compile_ in parts:
-            bar.update(task, description=name)
-            compile_()
-            bar.advance(task)
+
+        class Listener(event.Listener):  # type: ignore[misc]  # numba is not looked into
+            """Show which function is being compiled: a part takes a while."""
+
+            def on_start(self, event: Any) -> None:
+                bar.update(task, description=f"{name}: {event.data['dispatcher'].py_func.__name__}")
+
+            def on_end(self, event: Any) -> None:
+                """Do nothing: the next start says what goes on."""
+
+        with event.install_listener("numba:compile", Listener()):
+            for name, compile_ in parts:
+                bar.update(task, description=name)
+                compile_()
+                bar.advance(task)
     return len(parts)

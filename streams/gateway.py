@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
@@ -305,11 +306,9 @@ class Gateway:
 
     def _ask(self, spool: Spool, now_ns: int) -> None:
         seq, index = spool.oldest
-        opened = spool.opened
         self._by_handle.pop(spool.handle, None)
         spool.handle = 0
-        fields = {name: getattr(opened, name) for name in Open.__dataclass_fields__}
-        asked = self._post(maps.write_open(Open(**(fields | {"first_seq": seq, "first_index": index}))))
+        asked = self._post(maps.write_open(replace(spool.opened, first_seq=seq, first_index=index)))
         spool.asked_ns = now_ns if asked else 0
 
     def _look_after(self, now_ns: int) -> None:
