@@ -21,7 +21,9 @@ HERE = Path(__file__).resolve().parent
 SECONDS = 30
 LOOPBACK = "tcp://127.0.0.1:*"
 # no font of a fixed width is sure to have Braille: each character gets a cell
-PAGE = """<style>i {{ display: inline-block; width: 9.03px; font: 12px "DejaVu Sans"; overflow: hidden; vertical-align: bottom }}</style>
+PAGE = """<style>
+i {{ display: inline-block; width: 9.03px; font: 12px "DejaVu Sans"; overflow: hidden; vertical-align: bottom }}
+</style>
 <body style="margin:0;padding:16px;background:#111;color:#ddd">
 <pre style="font:15px/1.15 'DejaVu Sans Mono',monospace">{code}</pre></body>"""
 
