@@ -31,6 +31,7 @@ check: $(STAMP)  ## style, types and import floors only
 
 bench: $(STAMP)  ## side-by-side speed tables, measured in one run
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m pytest -q benchmarks --benchmark-enable --benchmark-max-time=0.2 --benchmark-columns=median,ops
 
 accuracy: $(STAMP) ## detection scores over the real recordings that are present
 	$(BIN)/python -m benchmarks accuracy

@@ -1,5 +1,6 @@
 """Beat detection of one hour of ECG: vitalcore beside neurokit2 and sleepecg, and the ECG chain in a ward."""
 
+from collections.abc import Callable, Sized
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def main() -> None:
     """Print the tables."""
     ecg = source("ecg", FS_HZ, unit="mV")
     x = hour()
-    rivals = {
+    rivals: dict[str, Callable[[], Sized]] = {
         "vitalcore RPeaks": lambda: Plan(beats=ecg | RPeaks()).run(ecg=x)["beats"],
         "vitalcore Ecg (rate, quality too)": lambda: beats(Plan(all=ecg | Ecg()).run(ecg=x)["all"]),
         "sleepecg (C)": lambda: detect_heartbeats(x, FS_HZ),
@@ -45,7 +46,7 @@ def main() -> None:
     table(
         "(b) Beats of 1 h of real ECG at 250 Hz, one thread",
         ("detector", "beats", "s per hour", "times sleepecg's speed"),
-        [(name, len(call()), best[name], c / best[name]) for name, call in rivals.items()],  # type: ignore[arg-type]  # all have a length
+        [(name, len(call()), best[name], c / best[name]) for name, call in rivals.items()],
     )
     print()
     ward_table(ecg.signal, x)

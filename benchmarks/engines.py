@@ -100,7 +100,7 @@ def _bare(pipe: Connection, core: int | None) -> None:
     socket = context.socket(zmq.ROUTER)
     socket.set(zmq.LINGER, 0)
     socket.bind(LOOPBACK)
-    pipe.send(str(bytes(socket.get(zmq.LAST_ENDPOINT)).rstrip(b"\0"), "ascii"))  # type: ignore[arg-type]  # bytes
+    pipe.send(str(bytes(socket.get(zmq.LAST_ENDPOINT)).rstrip(b"\0"), "ascii"))
     counted, first = 0, 0.0
     while not pipe.poll(0):
         if not socket.poll(200):

@@ -1,6 +1,7 @@
 """A gateway of thousands of streams that does nothing beside: it spells, sends and counts, and holds nothing back."""
 
 import time
+from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
@@ -37,7 +38,7 @@ class Load:
         self._of: dict[int, int] = {}
         channel = (Channel("II", "mV", lsb_mv),)
         for i in range(n):
-            opened = Open(KEYS.format(i), self._session, "ecg", maps.Fraction(fs_hz), channel, 1)
+            opened = Open(KEYS.format(i), self._session, "ecg", Fraction(fs_hz), channel, 1)
             self._socket.send(maps.write_open(opened))
             if i % 256 == 255 or i == n - 1:
                 self._hear_opened(i + 1)

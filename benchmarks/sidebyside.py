@@ -1,14 +1,14 @@
 """Time rivals side by side in one run, taking turns, so that a noisy machine disturbs all alike."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 
-def seconds(rivals: dict[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
+def seconds(rivals: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
     """Return the least seconds a call of each took, after one call each that is not counted."""
     best = dict.fromkeys(rivals, float("inf"))
     for turn in range(rounds + 1):

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tests import ecg_signals, signals
+from fixtures import ecg_signals, signals
 from vitalcore import Plan, Session, source
 from vitalcore.ecg import Ecg, HeartRate, RPeaks
 from vitalcore.face import Blinks, Face

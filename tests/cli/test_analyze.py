@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.recordings import FS, ecg, heart, ppg, pulses
+from fixtures.recordings import FS, ecg, heart, ppg, pulses
 from vitalcore.cli.analyze import record_folders
 from vitalcore.cli.main import main
 from vitalcore.readers import Found, parquet

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner, Result
 
-from tests.recordings import ecg, heart, ppg, pulses
+from fixtures.recordings import ecg, heart, ppg, pulses
 from vitalcore.cli.main import main
 from vitalcore.readers import parquet
 from vitalcore.recording import Recording, Track

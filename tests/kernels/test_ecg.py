@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
-from tests.ecg_signals import chain, feature, matched, rhythm, run, signal, splits
+from fixtures.ecg_signals import chain, feature, matched, rhythm, run, signal, splits
 from vitalcore.ecg import Ecg
 from vitalcore.kernels import codes, ecg
 from vitalcore.kernels.finding import BEAT, EVENT, EVIDENCE_FROM, EVIDENCE_TO, FEATURE, FINDING, T_END

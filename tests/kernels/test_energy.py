@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.ecg_signals import rhythm
+from fixtures.ecg_signals import rhythm
 from vitalcore.ecg import qrs_params
 from vitalcore.kernels import energy
 

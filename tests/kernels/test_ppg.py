@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from tests.pulsatile import ppg as make
+from fixtures.pulsatile import ppg as make
 from vitalcore.findings import beats, events, features
 from vitalcore.kernels import codes, ppg
 from vitalcore.kernels.finding import FINDING

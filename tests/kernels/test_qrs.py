@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.ecg_signals import beats, matched, rhythm, run, signal, splits, wave
+from fixtures.ecg_signals import beats, matched, rhythm, run, signal, splits, wave
 from vitalcore.ecg import BEAT_LATENCY_S, RPeaks
 from vitalcore.kernels import qrs
 from vitalcore.kernels.finding import AMPLITUDE, INTERVAL_S, LABEL

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.ecg_signals import wave
+from fixtures.ecg_signals import wave
 from vitalcore.kernels import rpeak
 
 

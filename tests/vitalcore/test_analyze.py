@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.recordings import FS, ear, ecg, face, heart, ppg, pulses
+from fixtures.recordings import FS, ear, ecg, face, heart, ppg, pulses
 from vitalcore.analyze import analyze, why_not
 from vitalcore.errors import NoSignalError
 from vitalcore.kernels import codes

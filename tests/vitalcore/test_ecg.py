@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.ecg_signals import rhythm
+from fixtures.ecg_signals import rhythm
 from vitalcore import Plan, source
 from vitalcore.ecg import Ecg, HeartRate, RPeaks
 from vitalcore.errors import ParameterError

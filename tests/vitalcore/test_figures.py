@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from tests.recordings import FS, ear, face, ppg, pulses
+from fixtures.recordings import FS, ear, face, ppg, pulses
 from vitalcore import figures
 from vitalcore.analyze import Result, analyze
 from vitalcore.drawing import BLUE, ORANGE

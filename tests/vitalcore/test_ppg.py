@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.pulsatile import ppg as make
+from fixtures.pulsatile import ppg as make
 from vitalcore import Plan, source
 from vitalcore.errors import ParameterError
 from vitalcore.findings import beats, features

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.recordings import FS, ear, ecg, face, heart, ppg, pulses
+from fixtures.recordings import FS, ear, ecg, face, heart, ppg, pulses
 from vitalcore import report
 from vitalcore.analyze import analyze
 from vitalcore.errors import VitalcoreError

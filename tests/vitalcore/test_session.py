@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests import signals
-from tests.recordings import heart
+from fixtures import signals
+from fixtures.recordings import heart
 from vitalcore.ecg import Ecg
 from vitalcore.errors import InputError, SnapshotError
 from vitalcore.filters import Bandpass, LinearPhase, Resample

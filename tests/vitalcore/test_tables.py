@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.recordings import FS, ear, ecg, heart, ppg, pulses
+from fixtures.recordings import FS, ear, ecg, heart, ppg, pulses
 from vitalcore import tables
 from vitalcore.analyze import analyze
 from vitalcore.errors import VitalcoreError
