@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +33,12 @@ def watch(address: str, control: str | None, prefix: str, seconds: float | None,
 
     with Subscriber(address, control or next_port(address), prefix) as subscriber:
         status = _knock(subscriber, address)
-        if as_json:
-            click.echo(json.dumps({"what": "status"} | status, default=str))
-            _print_json(subscriber, seconds)
-            return
-        show(subscriber, Board(f"watching {address}"), lambda: False, seconds)
+        with suppress(KeyboardInterrupt):  # the usual way to end
+            if as_json:
+                click.echo(json.dumps({"what": "status"} | status, default=str))
+                _print_json(subscriber, seconds)
+                return
+            show(subscriber, Board(f"watching {address}"), lambda: False, seconds)
 
 
 def _knock(subscriber: "Subscriber", address: str) -> dict[str, Any]:

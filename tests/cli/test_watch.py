@@ -1,6 +1,9 @@
 """Watching an engine."""
 
-from tests.cli.conftest import vitalcore
+import signal
+import subprocess
+
+from tests.cli.conftest import VITALCORE, vitalcore
 
 
 def test_a_watcher_without_an_engine_ends_in_one_line_that_says_so() -> None:
@@ -14,3 +17,14 @@ def test_without_a_terminal_watch_prints_a_line_a_second(endpoints: dict[str, st
     done = vitalcore("watch", endpoints["live"], "--control", endpoints["control"], "--seconds", "2.5")
     assert done.returncode == 0
     assert 1 <= len(done.stdout.splitlines()) <= 3
+
+
+def test_ctrl_c_is_the_usual_way_to_end(endpoints: dict[str, str]) -> None:
+    command = [*VITALCORE, "watch", endpoints["live"], "--control", endpoints["control"], "--json"]
+    watcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert watcher.stdout is not None
+    watcher.stdout.readline()
+    watcher.send_signal(signal.SIGINT)
+    _, complaints = watcher.communicate(timeout=30)
+    assert watcher.returncode == 0
+    assert complaints == ""
