@@ -21,6 +21,15 @@ def vitalcore(*arguments: str, **options: Any) -> subprocess.CompletedProcess[st
     return subprocess.run([*VITALCORE, *arguments], capture_output=True, text=True, timeout=180, check=False, **options)
 
 
+def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Start a command that Ctrl-C can interrupt, even where these tests run in the background of a shell."""
+
+    def listen() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen([*VITALCORE, *arguments], stdout=subprocess.PIPE, text=True, preexec_fn=listen, **options)
+
+
 @pytest.fixture(scope="session")
 def endpoints() -> Iterator[dict[str, str]]:
     """Run `vitalcore serve` and read where it listens."""

@@ -3,10 +3,9 @@
 import os
 import re
 import signal
-import subprocess
 from pathlib import Path
 
-from tests.cli.conftest import VITALCORE, vitalcore
+from tests.cli.conftest import start, vitalcore
 
 
 def test_the_demo_ends_by_itself_and_leaves_tables_and_a_report(tmp_path: Path) -> None:
@@ -24,8 +23,7 @@ def test_the_demo_ends_by_itself_and_leaves_tables_and_a_report(tmp_path: Path) 
 
 
 def test_an_interrupted_demo_still_ends_with_its_summary(tmp_path: Path) -> None:
-    command = [*VITALCORE, "demo", "--seconds", "60"]
-    demo = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    demo = start("demo", "--seconds", "60", cwd=tmp_path, start_new_session=True)
     assert demo.stdout is not None
     for line in demo.stdout:
         if "ecg: beats" in line:

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 
-from tests.cli.conftest import VITALCORE, vitalcore
+from tests.cli.conftest import start, vitalcore
 
 
 def test_a_watcher_without_an_engine_ends_in_one_line_that_says_so() -> None:
@@ -20,8 +20,7 @@ def test_without_a_terminal_watch_prints_a_line_a_second(endpoints: dict[str, st
 
 
 def test_ctrl_c_is_the_usual_way_to_end(endpoints: dict[str, str]) -> None:
-    command = [*VITALCORE, "watch", endpoints["live"], "--control", endpoints["control"], "--json"]
-    watcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watcher = start("watch", endpoints["live"], "--control", endpoints["control"], "--json", stderr=subprocess.PIPE)
     assert watcher.stdout is not None
     watcher.stdout.readline()
     watcher.send_signal(signal.SIGINT)
