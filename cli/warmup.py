@@ -24,7 +24,11 @@ def warmup() -> None:
 
 def warm_up(parts: "list[Part]") -> int:
     """Compile what isn't yet, with a progress bar on a terminal; return how many parts there are."""
+    from vitalcore.kernels.kernel import cache_dir
+
     if not sys.stderr.isatty():
+        if not cache_dir().exists():
+            click.echo("compiling kernels, once: this takes up to a minute", err=True)
         for _, compile_ in parts:
             compile_()
         return len(parts)
