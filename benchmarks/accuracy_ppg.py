@@ -5,7 +5,6 @@ annotations: its references are the R peaks that `RPeaks` finds in lead II, and 
 """
 
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -124,7 +123,8 @@ def main() -> None:
     sets = {"capnobase": capnobase, "bidmc": bidmc}
     present = [name for name in sets if (DATA / name).is_dir()]
     if not present:
-        sys.exit(f"no real recordings in {DATA}: set VITALCORE_DATA to their folder")
+        print(f"no records of CapnoBase or BIDMC in {DATA}: set VITALCORE_DATA to the folder of the real recordings")
+        return
     for name in present:
         sets[name](DATA / name)
 
