@@ -102,9 +102,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     given = parser.parse_args(arguments)
     records = sorted(path.with_suffix("") for path in Path(given.data, "mitdb").glob("*.hea"))
     if not records:
-        print(
-            f"no records of MIT-BIH in {Path(given.data, 'mitdb')}: set VITALCORE_DATA to the folder of the real recordings"
-        )
+        print(f"no records of MIT-BIH in {given.data}: set VITALCORE_DATA to the folder of the real recordings")
         return
     rows: list[tuple[object, ...]] = []
     gross = np.zeros(3, int)
