@@ -76,9 +76,11 @@ class Subscriber:
     ) -> None:
         self._prefixes = (prefix,) if isinstance(prefix, str) else prefix
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._live = self._control = None
+        self._live = self._control = self._shakes = None
+        self._connected = False
         try:
             self._live = sockets.connect(self._context, zmq.SUB, live)
+            self._shakes = self._live.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
             self._control = sockets.connect(self._context, zmq.DEALER, control)
         except Exception:
             self.close()
@@ -113,9 +115,11 @@ class Subscriber:
 
     def close(self) -> None:
         """Close the connections."""
-        for socket in (self._live, self._control):
+        if self._live is not None and not self._live.closed:
+            self._live.disable_monitor()
+        for socket in (self._shakes, self._live, self._control):
             if socket is not None and not socket.closed:
-                socket.close()
+                socket.close(0)
         if not self._context.closed:
             self._context.term()
 
@@ -157,8 +161,13 @@ class Subscriber:
     def status(self, **fields: Any) -> dict[str, Any]:
         """Return the engine's counters, with those of each stream if a prefix of keys is given.
 
+        The engine answers after it has taken the subscriptions: what is said from then on is received.
+
         Errors: ProtocolError
         """
+        if not self._connected and self._shakes is not None and not self._shakes.poll(2000):
+            raise ProtocolError("the engine has not answered on its live endpoint in 2 s")
+        self._connected = True
         return self.request("STATUS", **fields)
 
     def _work(self, timeout_ms: int, mark: int = 0) -> dict[str, Any] | None:
