@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from fixtures import recordings
 from vitalcore.ecg import Ecg, HeartRate, RPeaks
 from vitalcore.face import Blinks, Face, frames
+from vitalcore.fixtures import recordings
 from vitalcore.kernels import records, spell
 from vitalcore.kernels.finding import FINDING
 from vitalcore.plan import Node, Plan, source

@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from fixtures import ecg_signals, signals
 from vitalcore import Plan, Session, source
 from vitalcore.ecg import Ecg, HeartRate, RPeaks
 from vitalcore.face import Blinks, Face
@@ -23,6 +22,7 @@ from vitalcore.filters import (
     Notch,
     Resample,
 )
+from vitalcore.fixtures import ecg_signals, signals
 from vitalcore.moving import MovingMax, MovingMean, MovingMedian, MovingMin
 from vitalcore.operator import Operator
 from vitalcore.plan import Node

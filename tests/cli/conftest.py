@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures.recordings import heart
+from vitalcore.fixtures.recordings import heart
 
 VITALCORE = [sys.executable, "-m", "vitalcore.cli.main"]
 

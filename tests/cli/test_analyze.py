@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from fixtures.recordings import FS, ecg, heart, ppg, pulses
 from vitalcore.cli.analyze import record_folders
 from vitalcore.cli.main import main
+from vitalcore.fixtures.recordings import FS, ecg, heart, ppg, pulses
 from vitalcore.readers import Found, parquet
 from vitalcore.recording import Recording
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner, Result
 
-from fixtures.recordings import ecg, heart, ppg, pulses
 from vitalcore.cli.main import main
+from vitalcore.fixtures.recordings import ecg, heart, ppg, pulses
 from vitalcore.readers import parquet
 from vitalcore.recording import Recording, Track
 

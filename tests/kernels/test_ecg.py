@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
-from fixtures.ecg_signals import chain, feature, matched, rhythm, run, signal, splits
 from vitalcore.ecg import Ecg
+from vitalcore.fixtures.ecg_signals import chain, feature, matched, rhythm, run, signal, splits
 from vitalcore.kernels import codes, ecg
 from vitalcore.kernels.finding import BEAT, EVENT, EVIDENCE_FROM, EVIDENCE_TO, FEATURE, FINDING, T_END
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.ecg_signals import rhythm
 from vitalcore.ecg import qrs_params
+from vitalcore.fixtures.ecg_signals import rhythm
 from vitalcore.kernels import energy
 
 Array = NDArray[np.float64]

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from fixtures.pulsatile import ppg as make
 from vitalcore.findings import beats, events, features
+from vitalcore.fixtures.pulsatile import ppg as make
 from vitalcore.kernels import codes, ppg
 from vitalcore.kernels.finding import FINDING
 from vitalcore.operator import Design, Signal

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.pulsatile import Truth, ppg
+from vitalcore.fixtures.pulsatile import Truth, ppg
 from vitalcore.kernels.finding import AMPLITUDE, FINDING, INTERVAL_S, ONSET, WIDTH_S
 from vitalcore.operator import Design, Signal
 from vitalcore.ppg import LATENCY_S, Pulses

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.ecg_signals import beats, matched, rhythm, run, signal, splits, wave
 from vitalcore.ecg import BEAT_LATENCY_S, RPeaks
+from vitalcore.fixtures.ecg_signals import beats, matched, rhythm, run, signal, splits, wave
 from vitalcore.kernels import qrs
 from vitalcore.kernels.finding import AMPLITUDE, INTERVAL_S, LABEL
 

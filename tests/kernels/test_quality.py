@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.ecg_signals import chain, feature, rhythm
+from vitalcore.fixtures.ecg_signals import chain, feature, rhythm
 from vitalcore.kernels import codes
 from vitalcore.kernels.finding import FEATURE
 

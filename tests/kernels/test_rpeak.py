@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fixtures.ecg_signals import wave
+from vitalcore.fixtures.ecg_signals import wave
 from vitalcore.kernels import rpeak
 
 

@@ -5,9 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from fixtures.recordings import FS, ear, ecg, face, heart, ppg, pulses
 from vitalcore.analyze import analyze, why_not
 from vitalcore.errors import NoSignalError
+from vitalcore.fixtures.recordings import FS, ear, ecg, face, heart, ppg, pulses
 from vitalcore.kernels import codes
 from vitalcore.kernels.finding import LEFT, RIGHT
 from vitalcore.plan import Plan, source

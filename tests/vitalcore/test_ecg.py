@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from fixtures.ecg_signals import rhythm
 from vitalcore import Plan, source
 from vitalcore.ecg import Ecg, HeartRate, RPeaks
 from vitalcore.errors import ParameterError
 from vitalcore.filters import Bandpass
 from vitalcore.findings import beats, events, features
+from vitalcore.fixtures.ecg_signals import rhythm
 from vitalcore.kernels import codes
 from vitalcore.kernels.finding import EVENT, T_END
 

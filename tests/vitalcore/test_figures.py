@@ -5,10 +5,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from fixtures.recordings import FS, ear, face, ppg, pulses
 from vitalcore import figures
 from vitalcore.analyze import Result, analyze
 from vitalcore.drawing import BLUE, ORANGE
+from vitalcore.fixtures.recordings import FS, ear, face, ppg, pulses
 from vitalcore.recording import Recording
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.pulsatile import ppg as make
 from vitalcore import Plan, source
 from vitalcore.errors import ParameterError
 from vitalcore.findings import beats, features
+from vitalcore.fixtures.pulsatile import ppg as make
 from vitalcore.kernels import codes
 from vitalcore.ppg import Ppg, Pulses
 

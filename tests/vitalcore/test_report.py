@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures.recordings import FS, ear, ecg, face, heart, ppg, pulses
 from vitalcore import report
 from vitalcore.analyze import analyze
 from vitalcore.errors import VitalcoreError
+from vitalcore.fixtures.recordings import FS, ear, ecg, face, heart, ppg, pulses
 from vitalcore.recording import Recording, Track
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fixtures import signals
-from fixtures.recordings import heart
 from vitalcore.ecg import Ecg
 from vitalcore.errors import InputError, SnapshotError
 from vitalcore.filters import Bandpass, LinearPhase, Resample
+from vitalcore.fixtures import signals
+from vitalcore.fixtures.recordings import heart
 from vitalcore.kernels.finding import EVENT
 from vitalcore.plan import Plan, source
 from vitalcore.ppg import Pulses

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from fixtures.recordings import FS, ear, ecg, heart, ppg, pulses
 from vitalcore import tables
 from vitalcore.analyze import analyze
 from vitalcore.errors import VitalcoreError
+from vitalcore.fixtures.recordings import FS, ear, ecg, heart, ppg, pulses
 from vitalcore.recording import Recording
 
 PROMISED = {
