@@ -4,6 +4,7 @@
 HEART_BEAT = 1
 PULSE = 2
 BLINK = 3
+PACER_PULSE = 4
 
 # features, once a second
 HEART_RATE = 10  # averaged as monitors do
@@ -21,11 +22,39 @@ LID_SYMMETRY = 21
 MOUTH_SYMMETRY = 22
 HEAD_YAW = 23
 SIGNAL_QUALITY = 24
+HRV_SDNN = 25
+HRV_RMSSD = 26
+HRV_PNN50 = 27
+HRV_SD1 = 28
+HRV_SD2 = 29
+HRV_LF = 30
+HRV_HF = 31
+HRV_LF_HF = 32
+ECG_RESPIRATION = 33
 
 # events
 NO_USABLE_SIGNAL = 40
 GAP = 41
 CLOCK_STEP = 42
+SINUS_RHYTHM = 43
+SINUS_BRADYCARDIA = 44
+SINUS_TACHYCARDIA = 45
+ATRIAL_FIBRILLATION = 46
+BIGEMINY = 47
+TRIGEMINY = 48
+COUPLET = 49
+VENTRICULAR_RUN = 50
+VENTRICULAR_TACHYCARDIA = 51
+VENTRICULAR_FIBRILLATION = 52
+PAUSE = 53
+ASYSTOLE = 54
+PACED_RHYTHM = 55
+VENTRICULAR_RHYTHM = 56
+EXTREME_BRADYCARDIA = 57
+EXTREME_TACHYCARDIA = 58
+IRREGULAR_RHYTHM = 59
+HEART_RATE_HIGH = 60
+HEART_RATE_LOW = 61
 
 # reasons: bits
 MISSING = 1 << 0  # samples are NaN or lost
@@ -43,3 +72,6 @@ POSE = 1 << 11  # head turned too far
 UNDERSAMPLED = 1 << 12
 NO_REST = 1 << 13  # no rest shape has been learnt yet
 NO_DC = 1 << 14  # the signal comes without its true mean level
+LOOKED_BACK = 1 << 15  # found by looking back after a pause
+SPIKES = 1 << 16
+ECTOPY = 1 << 17  # too few normal beats among the beats

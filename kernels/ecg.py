@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import codes, energy, finding, qrs, quality, rate, sos
+from vitalcore.kernels import codes, energy, finding, qrs, quality, rate, sos, tape
 from vitalcore.kernels.kernel import kernel
 
 MAX_LEADS = 12
@@ -15,7 +15,9 @@ PARAMS = np.dtype(
     [
         ("qrs", qrs.PARAMS),
         ("quality", quality.PARAMS),
+        ("tape", tape.PARAMS),
         ("sos", "f8", (N_SECTIONS, 6)),  # of the wave
+        ("wait", "i8"),  # samples from an R peak until its waves are measured at the latest
         ("rate_num", "i8"),  # rate in Hz as a fraction: second k ends with sample ceil(k num / den)
         ("rate_den", "i8"),
     ],
@@ -26,6 +28,13 @@ STATE = np.dtype(
     [
         ("qrs", qrs.STATE),
         ("rate", rate.RATE),
+        ("tape", tape.STATE),
+        ("open", "i8"),  # 1: a beat waits for its waves to be measured
+        ("open_w", "i8"),  # work sample at which they are, if no beat comes before
+        ("open_t", "f8"),  # its R peak
+        ("open_interval_s", "f8"),
+        ("open_label", "f8"),
+        ("open_quality", "f8"),
         ("zi", "f8", (MAX_LEADS, N_SECTIONS, 2)),
         ("n_missing", "i8", (MAX_LEADS,)),  # in a row
         ("n_seen", "i8"),  # samples
@@ -45,6 +54,7 @@ STATE = np.dtype(
 def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     """Make zeros a fresh memory."""
     qrs.begin(params["qrs"], state["qrs"], buffer)
+    tape.begin(params["tape"], state["tape"], buffer)
     q = params["qrs"]["energy"]
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
@@ -75,12 +85,52 @@ def clean(params: np.void, state: np.void, c: int, x: NDArray[np.float64], wave:
 
 
 @kernel
-def mark(q: np.void, state: np.void, buffer: NDArray[np.float64], beat: np.void) -> None:
-    """Follow the rate, and give a beat the quality of its lead."""
-    rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
+def measure(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDArray[np.void], n: int) -> int:
+    """Measure the waves of the beat that waits for it, in each usable lead; returns the number of findings so far."""
+    if state["open"] == 0:
+        return n
+    state["open"] = 0
+    q = params["qrs"]["energy"]
+    for c in range(q["n_leads"]):
+        head = c * q["stride"]
+        if buffer[head + energy.USABLE] == 0.0:
+            continue
+        row = out[n]
+        row["slot"] = 0
+        row["what"] = finding.WAVES
+        row["code"] = codes.HEART_BEAT
+        row["channel"] = c
+        row["t"] = state["open_t"]
+        row["t_known"] = state["qrs"]["n_seen"] - 1
+        row["quality"] = state["open_quality"]
+        row["reasons"] = int(buffer[head + quality.REASONS])
+        row["body"][:] = np.nan
+        row["body"][finding.RR_S] = state["open_interval_s"]
+        row["body"][finding.CLASS] = state["open_label"]
+        n += 1
+    return n
+
+
+@kernel
+def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDArray[np.void], k: int, n: int) -> int:
+    """Take the beat of row k into the rate and begin to wait for its waves; those of the beat before are measured now.
+
+    Returns the number of findings so far.
+    """
+    q = params["qrs"]["energy"]
+    beat = out[k]
     head = beat["channel"] * q["stride"]
     beat["quality"] *= buffer[head + energy.QUALITY]
-    beat["reasons"] = int(buffer[head + quality.REASONS])
+    beat["reasons"] |= int(buffer[head + quality.REASONS])
+    rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
+    n = measure(params, state, buffer, out, n)
+    state["open"] = 1
+    state["open_w"] = int((beat["t"] + params["wait"]) // q["block"]) + 1
+    state["open_t"] = beat["t"]
+    state["open_interval_s"] = beat["body"][finding.INTERVAL_S]
+    state["open_label"] = beat["body"][finding.LABEL]
+    state["open_quality"] = beat["quality"]
+    return n
 
 
 @kernel
@@ -195,13 +245,20 @@ def step(
             clean(params, state, c, x[i:end, c], wave[i:end, c])
         state["n_seen"] += end - i
         while i < end:
+            first = i
             i += energy.take(q, beats["energy"], buffer, x, i, end)
+            tape.take(params["tape"], state["tape"], buffer, x, first, i)
             for c in range(q["n_leads"]):
                 quality.watch_work(params["quality"], buffer[c * stride : (c + 1) * stride], beats["energy"]["n_fresh"])
-            first = n
-            n = qrs.search(params["qrs"], beats, buffer, out, n)
-            for k in range(first, n):
-                mark(q, state, buffer, out[k])
+            beats["looked"] = 0
+            while beats["looked"] < beats["energy"]["n_fresh"]:
+                begun = n
+                until_w = state["open_w"] if state["open"] == 1 else qrs.NEVER
+                n = end_of_beats = qrs.search(params["qrs"], beats, buffer, until_w, out, n)
+                for k in range(begun, end_of_beats):
+                    n = hear(params, state, buffer, out, k, n)
+                if state["open"] == 1 and beats["w"] >= state["open_w"]:
+                    n = measure(params, state, buffer, out, n)
         if state["n_seen"] > state["second_end"]:
             n = end_second(params, state, buffer, out, n)
     return n

@@ -13,14 +13,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def cache_dir() -> Path:
-    """Name the folder that keeps compiled kernels: one per state of the kernels' sources.
+    """Name the folder that keeps compiled kernels: one per state of the kernels' sources and models.
 
     numba does not notice an edit in another file that a kernel calls, and leaves its files beside the sources when a
-    package is uninstalled; a folder named by the hash of all kernel sources has neither fault. `VITALCORE_CACHE`
+    package is uninstalled; a folder named by the hash of all of them has neither fault. `VITALCORE_CACHE`
     (or `XDG_CACHE_HOME`) moves it.
     """
     sources = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for path in sorted([*here.glob("*.py"), *here.glob("models/*.json")]):  # a model is a constant of machine code
         sources.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     root = os.environ.get("VITALCORE_CACHE")
     base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vitalcore"

@@ -17,6 +17,7 @@ from vitalcore.kernels.rpeak import PEAK, locate, wrap
 N_LEVELS = 8  # peaks remembered for each level
 N_WEAK = 8  # peaks remembered for the look back
 FAR = 1 << 20  # work samples: longer ago than anything that matters
+NEVER = 1 << 62
 
 PARAMS = np.dtype(
     [
@@ -50,6 +51,7 @@ STATE = np.dtype(
         ("energy", energy.STATE),
         ("n_seen", "i8"),  # samples, to the end of the work sample that is looked at
         ("w", "i8"),  # work samples looked at
+        ("looked", "i8"),  # of the fresh ones
         ("level", "f8"),  # energy of the last work sample
         ("top", "f8"),  # the highest energy since the last peak
         ("top_w", "i8"),
@@ -338,14 +340,20 @@ def due(params: np.void, state: np.void) -> int:
 
 
 @kernel
-def search(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDArray[np.void], n: int) -> int:
-    """Look at the fresh work samples; returns the number of findings so far."""
+def search(
+    params: np.void, state: np.void, buffer: NDArray[np.float64], until_w: int, out: NDArray[np.void], n: int
+) -> int:
+    """Look at fresh work samples up to the first beat or to until_w; returns the number of findings so far.
+
+    state["looked"] tells how many of state["energy"]["n_fresh"] have been looked at.
+    """
     settle_w = params["settle"]
     before, top, top_w, w = state["level"], state["top"], state["top_w"], state["w"]
-    begun = w
+    n_fresh, begun, before_n = state["energy"]["n_fresh"], w, n
+    k = state["looked"]
     n_seen = state["n_seen"]
     due_w = due(params, state)
-    for k in range(state["energy"]["n_fresh"]):
+    while k < n_fresh and w < until_w and n == before_n:
         w += 1
         e = energy.fuse(params["energy"], buffer, k)
         if e < 0.0:
@@ -362,6 +370,7 @@ def search(params: np.void, state: np.void, buffer: NDArray[np.float64], out: ND
             for c in range(params["energy"]["n_leads"]):
                 lead = c * params["energy"]["stride"]
                 buffer[lead + HIGHEST] = max(buffer[lead + HIGHEST], buffer[lead + ENERGIES + k])
+        k += 1
         if (top > 0.0 and w - top_w >= settle_w) or w > due_w:
             state["w"], state["top"], state["top_w"] = w, top, top_w
             state["n_seen"] = n_seen + (w - begun) * params["energy"]["block"]
@@ -369,6 +378,7 @@ def search(params: np.void, state: np.void, buffer: NDArray[np.float64], out: ND
             top = state["top"]
             due_w = due(params, state)
     state["level"], state["top"], state["top_w"], state["w"] = before, top, top_w, w
+    state["looked"] = k
     state["n_seen"] = n_seen + (w - begun) * params["energy"]["block"]
     return n
 
@@ -388,5 +398,7 @@ def step(
     n = i = 0
     while i < x.shape[0]:
         i += energy.take(params["energy"], state["energy"], buffer, x, i, x.shape[0])
-        n = search(params, state, buffer, out, n)
+        state["looked"] = 0
+        while state["looked"] < state["energy"]["n_fresh"]:
+            n = search(params, state, buffer, NEVER, out, n)
     return n

@@ -7,7 +7,7 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from vitalcore.kernels.finding import BEAT, FEATURE
+from vitalcore.kernels.finding import BEAT, FEATURE, WAVES
 from vitalcore.streams import maps, messages, wire
 from vitalcore.streams.table import Stream, Streams, Table
 
@@ -84,6 +84,8 @@ class Live:
                 what, payload = "feature", messages.features(rows[first:i], base, arrival_ns)
             elif kind == BEAT:
                 what, payload = "beat", messages.beat(row, base, arrival_ns)
+            elif kind == WAVES:
+                what, payload = "delineation", messages.delineation(row, base, arrival_ns)
             else:
                 what, payload = "event", messages.event(row, base, arrival_ns)
             index, t_event_ns, t_known_ns = self._place(stream, table.timed, slot, t, row[5])

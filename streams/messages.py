@@ -9,6 +9,16 @@ from vitalcore.kernels import finding as raw
 
 Row = tuple[int, int, int, int, float, float, float, int, list[float]]  # a row of FINDING
 _pack = msgpack.Packer(autoreset=True).pack
+_WAVES = {
+    "p_on": raw.P_ON,
+    "p_peak": raw.P_PEAK,
+    "p_off": raw.P_OFF,
+    "qrs_on": raw.QRS_ON,
+    "qrs_off": raw.QRS_OFF,
+    "t_on": raw.T_ON,
+    "t_peak": raw.T_PEAK,
+    "t_off": raw.T_OFF,
+}
 _names = {number: code.name for number, code in catalogue.by_id().items()}
 
 
@@ -40,6 +50,28 @@ def beat(row: Row, base: int, arrival_ns: int) -> bytes:
             "onset": _number(body[raw.ONSET] + base),
             "end": _number(body[raw.END] + base),
             "completeness": _number(body[raw.COMPLETENESS]),
+            "quality": _number(quality),
+            "reasons": catalogue.reasons(reasons),
+            "t_arrival_ns": arrival_ns,
+        }
+    )
+    return packed
+
+
+def delineation(row: Row, base: int, arrival_ns: int) -> bytes:
+    """Spell the waves of a heart beat in one lead; what is absent is nil."""
+    _, _, code, channel, t, _, quality, reasons, body = row
+    places = {place: _number(body[at] + base) for place, at in _WAVES.items()}
+    packed: bytes = _pack(
+        {
+            "code": name(code),
+            "channel": channel,
+            "t": t + base,
+            "class": chr(int(body[raw.CLASS])),
+            "rr_s": _number(body[raw.RR_S]),
+            **places,
+            "st_60": _number(body[raw.ST_60]),
+            "st_80": _number(body[raw.ST_80]),
             "quality": _number(quality),
             "reasons": catalogue.reasons(reasons),
             "t_arrival_ns": arrival_ns,

@@ -47,7 +47,7 @@ LIVE_MAGIC = b"VCO1"
 LIVE_CRC_AT = 52
 
 # what a live message is
-WHATS = ("beat", "event", "feature", "alarm", "wave", "gap", "heartbeat")  # kind 1 is a beat
+WHATS = ("beat", "event", "feature", "alarm", "wave", "gap", "heartbeat", "delineation")  # kind 1 is a beat
 REPLAYED, PROVISIONAL = 2, 4  # flags of a live message beside BACKFILL_LIVE
 BACKFILL_LIVE = 1
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter
 
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import ecg, energy, qrs, rate
+from vitalcore.kernels import ecg, energy, qrs, rate, tape
 from vitalcore.operator import Design, Signal, check_range, record, regular_hz
 
 LOW_HZ, HIGH_HZ = 100.0, 1000.0
@@ -20,6 +20,9 @@ RING_S = 0.65
 LATE_S = 1.2
 BEAT_LATENCY_S = 1.4
 WAVE_HZ = (0.5, 40.0)
+WAVES_S = 1.2  # from an R peak until its waves are measured, where no beat comes before
+TAPE_HZ = 250.0  # aimed at
+TAPE_S = 4.5
 
 
 def check_leads(operator: object, signal: Signal) -> float:
@@ -85,6 +88,21 @@ def qrs_params(fs_hz: float, n_leads: int) -> NDArray[np.void]:
     return params
 
 
+def tape_params(front: NDArray[np.void], at: int) -> NDArray[np.void]:
+    """Design the tapes of the leads, which begin at a place in the buffer: one row of tape.PARAMS.
+
+    front : one row of energy.PARAMS
+    """
+    params = np.zeros(1, tape.PARAMS)
+    fs_hz, n_leads = float(front["fs_hz"][0]), int(front["n_leads"][0])
+    block = max(1, round(fs_hz / TAPE_HZ))
+    params["n_leads"], params["block"], params["at"] = n_leads, block, at
+    params["hold"] = front["hold"]
+    params["n_keep"] = math.ceil(TAPE_S * fs_hz / block)
+    params["n_ring"] = params["n_keep"] + math.ceil(energy.SEGMENT * int(front["block"][0]) / block) + 1
+    return params
+
+
 @dataclass(frozen=True)
 class RPeaks:
     """Find heart beats in an ECG in mV, 1 to 12 leads, 100 to 1000 Hz; all leads that carry a signal vote.
@@ -127,13 +145,16 @@ class Ecg:
         assert signal.fs_hz is not None  # check_leads refuses it
         params = np.zeros(1, ecg.PARAMS)
         params["qrs"] = qrs_params(fs_hz, n_leads)
+        stride = int(params["qrs"]["energy"]["stride"][0])
+        params["tape"] = tape_params(params["qrs"]["energy"], stride * n_leads)
+        params["wait"] = round(WAVES_S * fs_hz)
         params["sos"] = butter(2, WAVE_HZ, "bandpass", fs=fs_hz, output="sos")
         params["rate_num"], params["rate_den"] = signal.fs_hz.numerator, signal.fs_hz.denominator
         watch = params["quality"]
         watch["still"], watch["rail"], watch["plateau"] = round(4 * fs_hz), round(0.9 * fs_hz), round(0.12 * fs_hz)
         watch["smooth"] = 2 * math.pi * 0.7 * float(params["qrs"]["energy"]["block"][0]) / fs_hz
         state = np.zeros(1, ecg.STATE)
-        buffer = np.zeros(int(params["qrs"]["energy"]["stride"][0]) * n_leads)
+        buffer = np.zeros(int(params["tape"]["at"][0]) + int(params["tape"]["n_ring"][0]) * n_leads)
         ecg.begin(params[0], state[0], buffer)
         output = Signal(signal.name, signal.fs_hz, signal.channels, signal.unit, "findings")
         return Design(
@@ -142,7 +163,7 @@ class Ecg:
             (state, buffer),
             output,
             BEAT_LATENCY_S,
-            lambda n: 10 + math.ceil(n / (0.1 * fs_hz)) + (3 + n_leads) * (1 + math.ceil(n / fs_hz)),
+            lambda n: (1 + n_leads) * (10 + math.ceil(n / (0.1 * fs_hz)) + 4 * (1 + math.ceil(n / fs_hz))),
             wave=signal,
             many=ecg.step_many,
         )

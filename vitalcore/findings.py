@@ -33,6 +33,31 @@ BEATS = _named(
 FEATURES = _named(value=raw.VALUE, window_s=raw.WINDOW_S)
 EVENTS = _named(t_end=raw.T_END, evidence_from=raw.EVIDENCE_FROM, evidence_to=raw.EVIDENCE_TO)
 
+WAVES = _named(
+    p_on=raw.P_ON,
+    p_peak=raw.P_PEAK,
+    p_off=raw.P_OFF,
+    qrs_on=raw.QRS_ON,
+    qrs_off=raw.QRS_OFF,
+    t_on=raw.T_ON,
+    t_peak=raw.T_PEAK,
+    t_off=raw.T_OFF,
+    st_60=raw.ST_60,
+    st_80=raw.ST_80,
+    rr_s=raw.RR_S,
+    label=raw.CLASS,
+)
+ALARMS = _named(
+    t_end=raw.T_END,
+    evidence_from=raw.EVIDENCE_FROM,
+    evidence_to=raw.EVIDENCE_TO,
+    state=raw.STATE,
+    priority=raw.PRIORITY,
+    latching=raw.LATCHING,
+    measured=raw.MEASURED,
+    limit=raw.LIMIT,
+)
+
 
 def beats(findings: Findings, code: int | None = None) -> Findings:
     """Pick the beats (of one code: heart beats, pulses or blinks), with their measurements by name."""
@@ -49,6 +74,17 @@ def events(findings: Findings, code: int | None = None) -> Findings:
     return _pick(findings, raw.EVENT, EVENTS, code)
 
 
+def waves(findings: Findings, channel: int | None = None) -> Findings:
+    """Pick the delineations of heart beats (in one lead), with their boundaries by name."""
+    picked = _pick(findings, raw.WAVES, WAVES, None)
+    return picked if channel is None else picked[picked["channel"] == channel]
+
+
+def alarms(findings: Findings, code: int | None = None) -> Findings:
+    """Pick what was said of alarms (of one code), with states and limits by name."""
+    return _pick(findings, raw.ALARM, ALARMS, code)
+
+
 def _pick(findings: Findings, what: int, dtype: np.dtype[np.void], code: int | None) -> Findings:
     rows = findings["what"] == what
     if code is not None:
@@ -59,6 +95,8 @@ def _pick(findings: Findings, what: int, dtype: np.dtype[np.void], code: int | N
 _TIMES = {
     raw.BEAT: (raw.ONSET, raw.END),
     raw.EVENT: (raw.T_END, raw.EVIDENCE_FROM, raw.EVIDENCE_TO),
+    raw.WAVES: (raw.P_ON, raw.P_PEAK, raw.P_OFF, raw.QRS_ON, raw.QRS_OFF, raw.T_ON, raw.T_PEAK, raw.T_OFF),
+    raw.ALARM: (raw.T_END, raw.EVIDENCE_FROM, raw.EVIDENCE_TO),
 }
 
 
@@ -75,7 +113,7 @@ def to_source(findings: NDArray[Any], per_sample: Fraction, delay: float) -> Non
         rows = findings["what"] == what
         for place in places:
             findings["body"][rows, place] = findings["body"][rows, place] * float(per_sample) - delay
-    rows = findings["what"] == raw.EVENT
+    rows = (findings["what"] == raw.EVENT) | (findings["what"] == raw.ALARM)
     findings["body"][rows, raw.EVIDENCE_FROM] = np.floor(findings["body"][rows, raw.EVIDENCE_FROM])
     findings["body"][rows, raw.EVIDENCE_TO] = np.ceil(findings["body"][rows, raw.EVIDENCE_TO])
 

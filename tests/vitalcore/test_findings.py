@@ -14,7 +14,7 @@ def rows() -> np.ndarray:
     made["code"] = [codes.PULSE, codes.PULSE_RATE, codes.NO_USABLE_SIGNAL]
     made["t"] = [100, 200, 300]
     made["t_known"] = [110, 200, 310]
-    made["body"] = np.arange(24).reshape(3, 8)
+    made["body"][:, :8] = np.arange(24).reshape(3, 8)
     return made
 
 

@@ -1,0 +1,111 @@
+"""The last seconds of each lead, kept to be looked at again: on any grid, around any time between two samples."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalcore.kernels.energy import LARGEST
+from vitalcore.kernels.kernel import kernel
+
+MAX_LEADS = 12
+
+PARAMS = np.dtype(
+    [
+        ("n_leads", "i8"),
+        ("block", "i8"),  # samples averaged to one of the tape
+        ("n_ring", "i8"),  # tape samples of a lead
+        ("n_keep", "i8"),  # those of them that are kept surely, however the samples come
+        ("hold", "i8"),  # samples: a gap up to here is bridged by the last value
+        ("at", "i8"),  # where in the stream's buffer the tapes begin, one lead after the other
+    ],
+    align=True,
+)
+
+STATE = np.dtype(
+    [
+        ("phase", "i8"),  # samples in the block
+        ("ring_at", "i8"),
+        ("held", "f8", (MAX_LEADS,)),  # last value
+        ("run", "i8", (MAX_LEADS,)),  # missing samples in a row
+        ("sum", "f8", (MAX_LEADS,)),  # of the block
+    ],
+    align=True,
+)
+
+
+@kernel
+def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
+    """Make zeros a fresh memory."""
+    for c in range(params["n_leads"]):
+        state["held"][c] = np.nan
+
+
+@kernel
+def take(
+    params: np.void, state: np.void, buffer: NDArray[np.float64], x: NDArray[np.float64], first: int, end: int
+) -> None:
+    """Write the rows first to end of x, [n, n_leads], on the tapes; a long gap is NaN there."""
+    block, n_ring, hold = params["block"], params["n_ring"], params["hold"]
+    phase = at = 0
+    for c in range(params["n_leads"]):
+        phase, at = state["phase"], state["ring_at"]
+        held, run, total = state["held"][c], state["run"][c], state["sum"][c]
+        ring = buffer[params["at"] + c * n_ring : params["at"] + (c + 1) * n_ring]
+        for i in range(first, end):
+            v = x[i, c]
+            if abs(v) < LARGEST:
+                run = 0
+                held = v
+            else:
+                run += 1
+                if run > hold:
+                    held = np.nan
+            total += held
+            phase += 1
+            if phase == block:
+                phase = 0
+                ring[at] = total / block
+                total = 0.0
+                at = at + 1 if at + 1 < n_ring else 0
+        state["held"][c], state["run"][c], state["sum"][c] = held, run, total
+    state["phase"], state["ring_at"] = phase, at
+
+
+@kernel
+def snip(
+    params: np.void,
+    buffer: NDArray[np.float64],
+    lead: int,
+    n_seen: int,
+    first: float,
+    step: float,
+    out: NDArray[np.float64],
+) -> bool:
+    """Read a lead on a grid by cubic interpolation; False where that reaches beyond what is kept, or into a gap.
+
+    n_seen : samples since the stream began that may be looked at
+    first  : time of out[0], samples since the stream began, sub-sample
+    step   : of the grid, samples
+
+    Source: the cubic through four points whose slopes are central differences (E. Catmull, R. Rom, 1974).
+    """
+    block, n_ring = params["block"], params["n_ring"]
+    newest = n_seen // block - 1  # last tape sample that is complete
+    u = (first - 0.5 * (block - 1)) / block
+    pace = step / block
+    if math.floor(u) - 1 < max(0, newest - params["n_keep"] + 1) or math.floor(u + pace * (len(out) - 1)) + 2 > newest:
+        return False
+    ring = buffer[params["at"] + lead * n_ring : params["at"] + (lead + 1) * n_ring]
+    total = 0.0
+    for j in range(len(out)):
+        k = math.floor(u + pace * j)
+        part = u + pace * j - k
+        a = ring[(k - 1) % n_ring]
+        b = ring[k % n_ring]
+        c = ring[(k + 1) % n_ring]
+        d = ring[(k + 2) % n_ring]
+        bend = 2.0 * a - 5.0 * b + 4.0 * c - d + part * (3.0 * (b - c) + d - a)
+        out[j] = b + 0.5 * part * (c - a + part * bend)
+        total += out[j]
+    return total == total

@@ -1,0 +1,51 @@
+"""Write boosted trees of scikit-learn as a model that `vitalcore.kernels.forest` reads."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+Booster = HistGradientBoostingClassifier | HistGradientBoostingRegressor
+MODELS = Path(__file__).resolve().parents[1] / "kernels" / "models"
+
+
+def outputs(model: Booster, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Spell the trees of a model, one output a name; it must have been trained on features without NaN."""
+    per_round: list[list[Any]] = model._predictors
+    base = np.ravel(model._baseline_prediction)
+    return [
+        {"name": name, "base": float(base[k]), "trees": [_tree(trees[k].nodes) for trees in per_round]}
+        for k, name in enumerate(names)
+    ]
+
+
+def _tree(nodes: Any) -> dict[str, list[Any]]:
+    """Number the nodes so that the right child follows the left one."""
+    order, place = [0], {0: 0}
+    for old in order:
+        if not nodes[old]["is_leaf"]:
+            for child in (int(nodes[old]["left"]), int(nodes[old]["right"])):
+                place[child] = len(order)
+                order.append(child)
+    leaf = [bool(nodes[old]["is_leaf"]) for old in order]
+    return {
+        "feature": [-1 if end else int(nodes[old]["feature_idx"]) for old, end in zip(order, leaf, strict=True)],
+        "threshold": [_short(nodes[old], end) for old, end in zip(order, leaf, strict=True)],
+        "left": [0 if end else place[int(nodes[old]["left"])] for old, end in zip(order, leaf, strict=True)],
+    }
+
+
+def _short(node: Any, leaf: bool) -> float:
+    """Round what a leaf adds to six digits, and a threshold to nine: it must still lie between the same values."""
+    return float(f"{node['value']:.6g}" if leaf else f"{node['num_threshold']:.9g}")
+
+
+def write(name: str, features: Sequence[str], outputs: Sequence[Any], provenance: Mapping[str, Any]) -> Path:
+    """Write a model file: where it comes from first, then its features and trees."""
+    path = MODELS / f"{name}.json"
+    model = {"name": name, "provenance": dict(provenance), "features": list(features), "outputs": list(outputs)}
+    path.write_text(json.dumps(model, separators=(",", ":"), ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
