@@ -64,10 +64,10 @@ def score(
 
     The first six are the fields of a Forest, given as `*MODEL`.
     """
-    total: float = base[output]
+    total = base[output]
     for tree in range(ends[output], ends[output + 1]):
         node = roots[tree]
         while feature[node] >= 0:
             node = left[node] if x[feature[node]] <= threshold[node] else left[node] + 1
         total += threshold[node]
-    return total
+    return float(total)

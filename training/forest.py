@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-Booster = HistGradientBoostingClassifier | HistGradientBoostingRegressor
+Booster: TypeAlias = "HistGradientBoostingClassifier | HistGradientBoostingRegressor"
 MODELS = Path(__file__).resolve().parents[1] / "kernels" / "models"
 
 
@@ -39,8 +39,8 @@ def _tree(nodes: Any) -> dict[str, list[Any]]:
 
 
 def _short(node: Any, leaf: bool) -> float:
-    """Round what a leaf adds to six digits, and a threshold to nine: it must still lie between the same values."""
-    return float(f"{node['value']:.6g}" if leaf else f"{node['num_threshold']:.9g}")
+    """Round what a leaf adds to six digits; a threshold may be a value of the data itself and stays as it is."""
+    return float(f"{node['value']:.6g}") if leaf else float(node["num_threshold"])
 
 
 def write(name: str, features: Sequence[str], outputs: Sequence[Any], provenance: Mapping[str, Any]) -> Path:

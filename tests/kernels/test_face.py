@@ -110,7 +110,7 @@ def test_the_mirror_image_gives_the_swapped_results_exactly(depth: float) -> Non
     assert len(out2) == len(out)
     swapped = out.copy()
     swapped["channel"] = np.where(out["channel"] < 0, -1, 1 - out["channel"])
-    swapped["body"][out["code"] == codes.HEAD_YAW] *= [-1, 1, 1, 1, 1, 1, 1, 1]
+    swapped["body"][out["code"] == codes.HEAD_YAW, VALUE] *= -1
     order = ["t_known", "code", "channel"]
     a, b = np.sort(swapped, order=order), np.sort(out2, order=order)
     for field in FINDING.names or ():
