@@ -1,0 +1,1 @@
+"""Scores of results against reference annotations; `vitalcore score` and the accuracy tables are made of it."""

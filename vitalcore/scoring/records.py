@@ -1,0 +1,181 @@
+"""One recording's scores, and those of many: gross (all beats in one pot) and average (each recording alike)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalcore.scoring import beats, episodes, rates, runs
+from vitalcore.scoring.beats import BeatScore
+from vitalcore.scoring.classes import MAPS
+from vitalcore.scoring.episodes import EpisodeScore
+from vitalcore.scoring.marks import Marks
+from vitalcore.scoring.pairing import WINDOW_S
+
+SKIP_S = 300.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Say how beats are compared.
+
+    class_map : a name in classes.MAPS
+    skip_s    : learning period, not compared
+    end_s     : nothing after it is compared
+    """
+
+    class_map: str = "ec57"
+    skip_s: float = SKIP_S
+    end_s: float = float("inf")
+    window_s: float = WINDOW_S
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Hold one figure of one recording (or `gross`, `average`): how much of how much, or a measurement with n behind it.
+
+    value : a share from 0 to 1, or a measurement in `unit`; NaN where there is nothing to tell
+    part, whole : of a share, counts or seconds; whole of a measurement is how many it is made of
+    """
+
+    record: str
+    section: str
+    item: str
+    value: float
+    unit: str
+    part: float
+    whole: float
+
+
+@dataclass(frozen=True, eq=False)
+class RecordScore:
+    """Hold all comparisons of one recording.
+
+    classed : the test tells classes apart, and no beat of the reference is paced
+    """
+
+    name: str
+    beat: BeatScore
+    runs: NDArray[np.int64]
+    episodes: Mapping[str, EpisodeScore]
+    rate: NDArray[np.float64]
+    classed: bool
+
+
+def compare(reference: Marks, test: Marks, rules: Rules = Rules(), duration_s: float = np.inf) -> RecordScore:  # noqa: B008 frozen
+    """Compare what a test says about a recording with its reference.
+
+    duration_s : of the recording: episodes that have no end last so long
+    """
+    classes = MAPS[rules.class_map][1]
+    start_s, end_s = rules.skip_s, min(rules.end_s, duration_s)
+    last = max((float(side.t_s[-1]) for side in (reference, test) if len(side.t_s)), default=start_s)
+    known = end_s if np.isfinite(end_s) else max(last, start_s)
+    return RecordScore(
+        reference.name,
+        beats.compare(reference, test, classes, start_s, end_s, rules.window_s),
+        runs.compare(reference, test, classes, start_s, end_s, rules.window_s),
+        {name: episodes.compare(reference, test, name, start_s, known) for name in episodes.COMPARED},
+        rates.compare(reference, test, start_s, end_s),
+        classed=tells_classes(test) and "/" not in reference.symbols,
+    )
+
+
+def tells_classes(test: Marks) -> bool:
+    """Tell whether any beat has a class other than normal or unknown."""
+    return bool((~np.isin(test.symbols, ["N", "Q", "?", "/"])).any())
+
+
+def gross(scores: Sequence[RecordScore]) -> RecordScore:
+    """Put all recordings into one pot. Class figures come from those alone in which classes can be compared."""
+    classed = [each for each in scores if each.classed]
+    return RecordScore(
+        "gross",
+        _pot([each.beat for each in scores]),
+        np.sum([each.runs for each in classed], axis=0) if classed else np.zeros((2, 7, 7), np.int64),
+        {name: sum((each.episodes[name] for each in scores), EpisodeScore()) for name in episodes.COMPARED},
+        np.concatenate([each.rate for each in scores]),
+        classed=bool(classed),
+    )
+
+
+def figures(score: RecordScore, classes_of: Sequence[RecordScore] | None = None) -> list[Figure]:
+    """List the figures of a recording.
+
+    classes_of : the recordings in the pot, where `score` is the gross of several: V and S come from the classed alone
+    """
+    name, beat = score.name, score.beat
+    pots = [each.beat.matrix for each in classes_of if each.classed] if classes_of else [beat.matrix]
+    matrix = np.sum(pots, axis=0) if pots else np.zeros((7, 7), np.int64)
+    out = [
+        _share(name, section, item, *found)
+        for (section, item), found in beats.ratios(beat.matrix).items()
+        if section == "QRS"
+    ]
+    se, ppv = out
+    both = se.value + ppv.value
+    out.append(Figure(name, "QRS", "F1", 2 * se.value * ppv.value / both if both > 0 else np.nan, "1", np.nan, np.nan))
+    for item, value in _spread(beat).items():
+        out.append(Figure(name, "time", item, value, "s", np.nan, len(beat.delay_s if "delay" in item else beat.error_s)))
+    if score.classed:
+        for (section, item), found in beats.ratios(matrix).items():
+            if section != "QRS":
+                out.append(_share(name, section, item, *found))
+        for (section, item), found in runs.ratios(score.runs).items():
+            out.append(_share(name, section, item, *found))
+    for kind, episode in score.episodes.items():
+        if episode.n_reference or episode.n_test:
+            out += [_share(name, kind, item, *found) for item, found in episodes.ratios(episode).items()]
+    out += _errors(name, "RR", beat.rr_s, "s") + _errors(name, "rate", score.rate, "/min")
+    return out
+
+
+def average(figures_of_all: Iterable[Figure]) -> list[Figure]:
+    """Average each figure over the recordings that have it."""
+    values: dict[tuple[str, str, str], list[float]] = {}
+    for each in figures_of_all:
+        if np.isfinite(each.value):
+            values.setdefault((each.section, each.item, each.unit), []).append(each.value)
+    return [
+        Figure("average", section, item, float(np.mean(many)), unit, np.nan, len(many))
+        for (section, item, unit), many in values.items()
+    ]
+
+
+def _pot(scores: Sequence[BeatScore]) -> BeatScore:
+    return BeatScore(
+        np.sum([each.matrix for each in scores], axis=0),
+        np.concatenate([each.error_s for each in scores]),
+        np.concatenate([each.delay_s for each in scores]),
+        np.concatenate([each.rr_s for each in scores]),
+    )
+
+
+def _share(name: str, section: str, item: str, part: float, whole: float) -> Figure:
+    return Figure(name, section, item, part / whole if whole else np.nan, "1", part, whole)
+
+
+def _spread(beat: BeatScore) -> dict[str, float]:
+    out = {}
+    if len(beat.error_s):
+        off = np.abs(beat.error_s)
+        out["error median"] = float(np.median(beat.error_s))
+        out["|error| median"], out["|error| p95"] = (float(np.percentile(off, p)) for p in (50, 95))
+    if len(beat.delay_s):
+        for p in (50, 95, 99):
+            out[f"delay p{p}"] = float(np.percentile(beat.delay_s, p))
+        out["delay most"] = float(beat.delay_s.max())
+    return out
+
+
+def _errors(name: str, section: str, both: NDArray[np.float64], unit: str) -> list[Figure]:
+    """Give the rms of the differences, in the unit and as a share of the reference's mean."""
+    if not len(both):
+        return []
+    rms = float(np.sqrt(np.mean((both[:, 1] - both[:, 0]) ** 2)))
+    share = rms / float(both[:, 0].mean())
+    return [
+        Figure(name, section, "rms error", rms, unit, np.nan, len(both)),
+        Figure(name, section, "rms error of mean", share, "1", np.nan, len(both)),
+    ]
