@@ -1,21 +1,35 @@
-"""`python -m benchmarks`: the speed tables; `python -m benchmarks accuracy`: the scores. Names pick single ones."""
+"""The speed tables and the scores: `python -m benchmarks [accuracy] [NAME ...] [OPTIONS OF THE TABLE]`.
+
+Without a name all speed tables; `accuracy` alone: all scores.
+"""
 
 import importlib
 import sys
 
 SPEED = ("filters", "detection", "face", "live", "ward")
-ACCURACY = ("accuracy_ecg", "accuracy_ppg", "accuracy_face")
+ACCURACY = ("qrs", "ppg", "face")
+PLAIN = ("ppg", "face")  # take no options
 
 
-def main(names: list[str]) -> None:
-    """Run the named tables one after the other; all speed tables where none is named."""
-    wanted = [one for name in names or ["speed"] for one in {"speed": SPEED, "accuracy": ACCURACY}.get(name, (name,))]
-    unknown = [name for name in wanted if name not in SPEED + ACCURACY]
-    if unknown:
-        sys.exit(f"no table is called {unknown[0]}; there are speed, accuracy, {', '.join(SPEED + ACCURACY)}")
-    for name in wanted:
+def main(arguments: list[str]) -> None:
+    """Run the named tables one after the other; what follows an option goes to each of them."""
+    at = next((k for k, each in enumerate(arguments) if each.startswith("-")), len(arguments))
+    wanted, options = arguments[:at], arguments[at:]
+    there: tuple[str, ...] = SPEED
+    prefix = ""
+    if wanted[:1] == ["accuracy"]:
+        wanted, there, prefix = wanted[1:], ACCURACY, "accuracy_"
+    names = [name for name in wanted if name in there]
+    options = [name for name in wanted if name not in there] + options
+    if wanted and not names:
+        sys.exit(f"no table is called {wanted[0]}; there are {', '.join(SPEED)}; accuracy {', '.join(ACCURACY)}")
+    for name in names or there:
         print(flush=True)
-        importlib.import_module(f"benchmarks.{name}").main()
+        module = importlib.import_module(f"benchmarks.{prefix}{name}")
+        if prefix and name not in PLAIN:
+            module.main(options)
+        else:
+            module.main()
 
 
 if __name__ == "__main__":

@@ -32,3 +32,19 @@ def resample(x: Wave, taps: Wave, up: int, down: int) -> Wave:
     stretched = np.zeros((len(x) + half) * up)
     stretched[::up] = np.concatenate([np.full(half, x[0]), x])
     return np.convolve(stretched, taps)[half * up : (half + len(x)) * up : down]
+
+
+def pair(theirs: list[float], ours: list[float], window_s: float) -> list[tuple[float, float]]:
+    """Pair beats by the words of EC57 and its amendment, one beat of either list at a time."""
+    theirs, ours, pairs = list(theirs), list(ours), []
+    while theirs and ours:
+        first, other = (ours, theirs) if ours[0] < theirs[0] else (theirs, ours)
+        beat, partner = first[0], other[0]
+        rivals = first[1:2]
+        better_elsewhere = [r for r in rivals for next_other in other[1:2] if abs(r - next_other) < abs(r - partner)]
+        stays = all(partner - beat < abs(partner - r) for r in rivals)
+        if partner - beat <= window_s + 1e-9 and (stays or better_elsewhere):
+            pairs.append((theirs.pop(0), ours.pop(0)))
+        else:
+            first.pop(0)
+    return pairs

@@ -1,6 +1,7 @@
 """WFDB annotation files as marks."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +62,12 @@ def marks(name: str, notes: Any, fs_hz: float) -> Marks:
 
 def _between(t_s: Any, symbols: Any) -> tuple[Span, ...]:
     """Find the stretches from [ to ]; the first may have begun before the record, the last may end after it."""
-    out: list[Span] = []
-    begin: float | None = 0.0
-    for t, symbol in zip(t_s.tolist(), symbols.tolist(), strict=True):
-        if symbol == "[":
-            begin = t if not out and begin == 0.0 else begin if begin is not None else t
-        elif symbol == "]" and begin is not None:
-            out.append((begin, t))
-            begin = None
-    if begin:
-        out.append((begin, float("inf")))
-    return merge(out)
+    edges = [(t, symbol) for t, symbol in zip(t_s.tolist(), symbols.tolist(), strict=True) if symbol in "[]"]
+    if edges and edges[0][1] == "]":
+        edges.insert(0, (0.0, "["))
+    if edges and edges[-1][1] == "[":
+        edges.append((float("inf"), "]"))
+    return merge((begin, end) for (begin, opens), (end, closes) in pairwise(edges) if opens == "[" and closes == "]")
 
 
 def _rhythms(t_s: Any, notes: Sequence[str]) -> dict[str, tuple[Span, ...]]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from vitalcore.scoring.spans import Span
 
 Times = NDArray[np.float64]
-KINDS = ("AF", "AFL", "VT", "VF")  # of episodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +18,7 @@ class Marks:
     t_s       : beats, in order
     symbols   : of each beat, as in WFDB annotations (a class letter is one of them)
     t_known_s : when each beat was said; None where that is not known
-    episodes  : by kind: AF, AFL (atrial flutter), VT, VF (ventricular flutter too)
+    episodes  : by kind: AF, AFL (atrial flutter), VT, VF (ventricular flutter too); others by their code
     uncounted : beats here are not compared: between the marks [ and ] of ventricular fibrillation
     shutdown  : no signal that could be read
     rate      : times in s and heart rates in /min that were said; None: none were

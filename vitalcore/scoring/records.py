@@ -33,7 +33,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Figure:
-    """Hold one figure of one recording (or `gross`, `average`): how much of how much, or a measurement with n behind it.
+    """Hold one figure of one recording, of `gross` or of `average`.
 
     value : a share from 0 to 1, or a measurement in `unit`; NaN where there is nothing to tell
     part, whole : of a share, counts or seconds; whole of a measurement is how many it is made of
@@ -63,7 +63,7 @@ class RecordScore:
     classed: bool
 
 
-def compare(reference: Marks, test: Marks, rules: Rules = Rules(), duration_s: float = np.inf) -> RecordScore:  # noqa: B008 frozen
+def compare(reference: Marks, test: Marks, rules: Rules = Rules(), duration_s: float = np.inf) -> RecordScore:
     """Compare what a test says about a recording with its reference.
 
     duration_s : of the recording: episodes that have no end last so long
@@ -117,7 +117,9 @@ def figures(score: RecordScore, classes_of: Sequence[RecordScore] | None = None)
     both = se.value + ppv.value
     out.append(Figure(name, "QRS", "F1", 2 * se.value * ppv.value / both if both > 0 else np.nan, "1", np.nan, np.nan))
     for item, value in _spread(beat).items():
-        out.append(Figure(name, "time", item, value, "s", np.nan, len(beat.delay_s if "delay" in item else beat.error_s)))
+        out.append(
+            Figure(name, "time", item, value, "s", np.nan, len(beat.delay_s if "delay" in item else beat.error_s))
+        )
     if score.classed:
         for (section, item), found in beats.ratios(matrix).items():
             if section != "QRS":

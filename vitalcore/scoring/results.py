@@ -1,16 +1,15 @@
 """Results of `vitalcore analyze` as marks."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitalcore.errors import ReadError
 from vitalcore.scoring.marks import Marks
 from vitalcore.scoring.spans import Span, merge
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 EVENTS = {  # codes of events: kinds of episodes
     "atrial_fibrillation": "AF",
@@ -22,19 +21,21 @@ EVENTS = {  # codes of events: kinds of episodes
 }
 _UNUSABLE = "no_usable_signal"
 
+Columns = Mapping[str, NDArray[Any]]  # a table: values by column
+
 
 def read(folder: Path, stream: str = "ecg") -> Marks:
     """Read what was found in one recording.
 
     Errors: ReadError
     """
-    beats, events, features = (frame(folder, name) for name in ("beats", "events", "features"))
+    beats = table(folder, "beats")
     if beats is None:
         raise ReadError(f"{folder}: no beats.parquet; is it a folder that `vitalcore analyze` wrote for an ECG?")
-    return marks(folder.name, beats, events, features, stream)
+    return marks(folder.name, beats, table(folder, "events"), table(folder, "features"), stream)
 
 
-def frame(folder: Path, name: str) -> "pd.DataFrame | None":
+def table(folder: Path, name: str) -> Columns | None:
     """Read one table; None: there is none.
 
     Errors: ReadError
@@ -45,46 +46,46 @@ def frame(folder: Path, name: str) -> "pd.DataFrame | None":
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path).to_pandas()
+        return columns(pq.read_table(path))
     except Exception as error:  # pyarrow has several, and OSError
         raise ReadError(f"{path}: can't be read ({' '.join(str(error).split())[:120]})") from None
 
 
+def columns(made: Any) -> Columns:
+    """Take the columns of a table of pyarrow as arrays."""
+    return {name: made[name].to_numpy() for name in made.column_names}
+
+
 def marks(
-    name: str,
-    beats: "pd.DataFrame",
-    events: "pd.DataFrame | None",
-    features: "pd.DataFrame | None",
-    stream: str = "ecg",
+    name: str, beats: Columns, events: Columns | None = None, features: Columns | None = None, stream: str = "ecg"
 ) -> Marks:
     """Turn the tables of a recording into marks.
 
     Errors: ReadError where the stream isn't there.
     """
-    if len(beats) and stream not in set(beats["stream"]):
-        there = ", ".join(sorted(set(beats["stream"])))
-        raise ReadError(f"{name}: no beats of a stream {stream}; there are {there}")
-    mine = beats[beats["stream"] == stream].sort_values("t_s", kind="stable")
+    there = sorted(set(beats["stream"]))
+    if there and stream not in there:
+        raise ReadError(f"{name}: no beats of a stream {stream}; there are {', '.join(there)}")
+    rows = np.flatnonzero(beats["stream"] == stream)
+    rows = rows[np.argsort(beats["t_s"][rows], kind="stable")]
     episodes: dict[str, list[Span]] = {}
-    unusable: list[Span] = []
     if events is not None:
-        for event in events[events["stream"] == stream].itertuples():
-            span = (float(event.t_onset_s), float(event.t_end_s) if event.t_end_s == event.t_end_s else float("inf"))
-            if event.code in EVENTS:
-                episodes.setdefault(EVENTS[event.code], []).append(span)
-            elif event.code == _UNUSABLE:
-                unusable.append(span)
-    rate = None
-    if features is not None:
-        rows = features[(features["stream"] == stream) & (features["code"] == "heart_rate")].sort_values("t_s")
-        if len(rows):
-            rate = (rows["t_s"].to_numpy(float), rows["value"].to_numpy(float))
+        mine = events["stream"] == stream
+        ends = events["t_end_s"][mine].tolist()
+        for code, onset_s, end_s in zip(events["code"][mine], events["t_onset_s"][mine].tolist(), ends, strict=True):
+            episodes.setdefault(EVENTS.get(code, code), []).append((onset_s, end_s if end_s == end_s else float("inf")))
     return Marks(
         name,
-        mine["t_s"].to_numpy(float),
-        np.array([label or "?" for label in mine["class"]], "<U1"),
-        mine["t_known_s"].to_numpy(float),
+        beats["t_s"][rows],
+        np.array([label or "?" for label in beats["class"][rows]], "<U1"),
+        beats["t_known_s"][rows],
         {kind: merge(spans) for kind, spans in episodes.items()},
-        shutdown=merge(unusable),
-        rate=rate,
+        shutdown=merge(episodes.get(_UNUSABLE, ())),
+        rate=None if features is None else _rate(features, stream),
     )
+
+
+def _rate(features: Columns, stream: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    rows = np.flatnonzero((features["stream"] == stream) & (features["code"] == "heart_rate"))
+    rows = rows[np.argsort(features["t_s"][rows], kind="stable")]
+    return (features["t_s"][rows], features["value"][rows]) if len(rows) else None

@@ -60,7 +60,9 @@ def _beats(side: Marks, classes: Mapping[str, str]) -> tuple[NDArray[np.float64]
     return side.t_s, makes_run, side.episodes.get("VF", ())
 
 
-def _runs(t_s: NDArray[np.float64], makes_run: NDArray[np.bool_], fibrillation: tuple[Span, ...]) -> list[tuple[Span, int]]:
+def _runs(
+    t_s: NDArray[np.float64], makes_run: NDArray[np.bool_], fibrillation: tuple[Span, ...]
+) -> list[tuple[Span, int]]:
     """List the runs of a side: where, and how long; beats within fibrillation or next to it belong to it."""
     edges = np.flatnonzero(np.diff(np.r_[False, makes_run, False]))
     found = [((float(t_s[a]), float(t_s[b - 1])), min(int(b - a), LONG)) for a, b in edges.reshape(-1, 2)]

@@ -1,0 +1,113 @@
+"""QRS detection on MIT-BIH and its noise stress records, by the rules of EC57, beside other detectors.
+
+python -m benchmarks accuracy qrs [--each] [--peers none|quick|all] [--ecg] [RECORD ...]
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import peers, reading
+from benchmarks.sidebyside import table
+from vitalcore.ecg import Ecg, RPeaks
+from vitalcore.scoring import annotations, records
+from vitalcore.scoring.marks import Marks, Times
+from vitalcore.scoring.records import RecordScore, Rules
+
+HEAD = ("", "Se %", "+P %", "F1 %", "missed", "invented", "error ms", "p95", "said after p95", "most s")
+WHOLE = Rules(skip_s=0.0)
+NOISE = (24, 18, 12, 6, 0, -6)  # dB
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print the tables."""
+    parser = reading.options(__doc__)
+    parser.add_argument("--ecg", action="store_true", help="run the whole chain, not detection alone")
+    given = parser.parse_args(arguments)
+    operator = Ecg() if given.ecg else RPeaks()
+    _arrhythmia(reading.records(given.data / "mitdb", given.records), operator, given.peers, given.each)
+    if not given.records:
+        _noise(reading.records(given.data / "nstdb"), operator, given.peers)
+
+
+def row(name: str, score: RecordScore) -> tuple[object, ...]:
+    """Make a row of a table from a score."""
+    found = {(figure.section, figure.item): figure.value for figure in records.figures(score)}
+    matrix = score.beat.matrix
+    missed, invented = int(matrix[:5, 5:].sum()), int(matrix[5:, :5].sum())
+    cells = [f"{100 * found['QRS', item]:.2f}" for item in ("Se", "+P", "F1")]
+    times = [
+        *(f"{1e3 * found.get(('time', item), np.nan):.1f}" for item in ("error median", "|error| p95")),
+        *(f"{found.get(('time', item), np.nan):.2f}".replace("nan", "") for item in ("delay p95", "delay most")),
+    ]
+    return name, *cells, missed, invented, *times
+
+
+def _arrhythmia(found: list[Path], operator: Ecg | RPeaks, which: str, each: bool) -> None:
+    if not found:
+        return
+    scores: dict[str, list[tuple[RecordScore, RecordScore]]] = {}
+    for path in found:
+        reference = annotations.read(path, "atr")
+        x, fs_hz = reading.signal(path)
+        tests = {
+            "vitalcore, first lead": reading.ours(path.name, x[:, :1].copy(), fs_hz, operator),
+            "vitalcore, both leads": reading.ours(path.name, x, fs_hz, operator),
+        }
+        for name, detect in peers.detectors(which).items():
+            tests[name] = marks(path.name, detect(x[:, 0], fs_hz) / fs_hz)
+        for name, test in tests.items():
+            scores.setdefault(name, []).append(
+                (records.compare(reference, test), records.compare(reference, test, WHOLE))
+            )
+    if each:
+        for name in ("vitalcore, first lead", "vitalcore, both leads"):
+            table(f"{name}, first 5 min skipped", HEAD, [row(score.name, score) for score, _ in scores[name]])
+    bar = ("bar: first lead", "99.85", "99.85", "", "", "", "0.0±3", "10", "0.30", "1.4")
+    bar_2 = ("bar: both leads", "99.92", "99.92", "", "", "", "", "", "", "")
+    title = f"QRS, MIT-BIH, {len(found)} records, 150 ms, gross"
+    rows = [row(name, records.gross([score for score, _ in all_])) for name, all_ in scores.items()]
+    table(f"{title}, first 5 min skipped", HEAD, [*rows, bar, bar_2])
+    rows = [row(name, records.gross([score for _, score in all_])) for name, all_ in scores.items()]
+    table(f"{title}, whole records", HEAD, [*rows, ("bar: first lead", "", "", "99.80", *[""] * 6)])
+
+
+def _noise(found: list[Path], operator: Ecg | RPeaks, which: str) -> None:
+    rows = []
+    for db in NOISE:
+        level = f"e{db:02d}" if db >= 0 else f"e_{-db}"
+        of_level = [path for path in found if path.name.endswith(level)]
+        tests: dict[str, list[RecordScore]] = {}
+        for path in of_level:
+            reference = annotations.read(path, "atr")
+            x, fs_hz = reading.signal(path)
+            said = {"vitalcore, first lead": reading.ours(path.name, x[:, :1].copy(), fs_hz, operator)}
+            said["vitalcore, both leads"] = reading.ours(path.name, x, fs_hz, operator)
+            for name, detect in peers.detectors(which).items():
+                said[name] = marks(path.name, detect(x[:, 0], fs_hz) / fs_hz)
+            for name, test in said.items():
+                tests.setdefault(name, []).append(noisy(reference, test))
+        rows += [row(f"{db:3d} dB {name}", records.gross(scores)) for name, scores in tests.items()]
+    bars = [(f"bar: {db} dB first lead", "", "", f1, *[""] * 6) for db, f1 in ((12, "99.0"), (6, "92"), (0, "78"))]
+    if rows:
+        table("QRS, noise stress, the noisy 2-minute segments alone, gross", HEAD, [*rows, *bars])
+
+
+def noisy(reference: Marks, test: Marks) -> RecordScore:
+    """Compare the noisy segments alone: from the fifth minute on, 2 min of each 4."""
+    parts = []
+    for begin in np.arange(300.0, reference.t_s[-1], 240.0):
+        parts.append(records.compare(reference, test, Rules(skip_s=begin, end_s=begin + 120.0)))
+    return records.gross(parts)
+
+
+def marks(name: str, t_s: Times) -> Marks:
+    """Take the beats of a detector that says no classes."""
+    return Marks(name, np.sort(t_s), np.full(len(t_s), "N"))
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])

@@ -1,0 +1,59 @@
+"""Where the real recordings are, and what our chain says about one."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import wfdb
+from numpy.typing import NDArray
+
+from vitalcore import tables
+from vitalcore.analyze import analyze
+from vitalcore.operator import Operator
+from vitalcore.recording import Recording, Track
+from vitalcore.scoring import results
+from vitalcore.scoring.marks import Marks
+
+Signal = NDArray[np.float64]
+
+
+def data_folder() -> Path:
+    """Return the folder of the real recordings: VITALCORE_DATA, or ../shared/data beside the repository."""
+    return Path(os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """Make a parser of what all accuracy tables take."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--data", type=Path, default=data_folder(), help="folder of the real recordings")
+    made.add_argument("--peers", choices=("none", "quick", "all"), default="quick", help="`all` takes many minutes")
+    made.add_argument("--each", action="store_true", help="print every record")
+    made.add_argument("records", nargs="*", help="only these records")
+    return made
+
+
+def records(folder: Path, wanted: Sequence[str] = (), pattern: str = "*.atr") -> list[Path]:
+    """List the records of a folder, without extension, or those wanted of them; say so where there is none."""
+    found = sorted(path.with_suffix("") for path in folder.glob(pattern))
+    found = [path for path in found if not wanted or path.name in wanted]
+    if not found:
+        print(f"{folder.name}: no records in {folder}; VITALCORE_DATA names the folder of the real recordings")
+    return found
+
+
+def signal(record: Path, n_leads: int | None = None) -> tuple[Signal, float]:
+    """Read the signals of a record (the first n_leads) in mV, and their rate in Hz."""
+    read = wfdb.rdrecord(str(record))
+    return np.ascontiguousarray(read.p_signal[:, :n_leads]), float(read.fs)
+
+
+def ours(name: str, x: Signal, fs_hz: float, operator: Operator) -> Marks:
+    """Run our chain over a recording, through the same tables as `vitalcore analyze` writes."""
+    leads = tuple(str(k + 1) for k in range(x.shape[1]))
+    track = Track("ecg", "ecg", Fraction(str(fs_hz)).limit_denominator(1000), leads, x, "mV")
+    made = tables.tables(analyze(Recording(name, (track,)), {"ecg": operator}))
+    beats, events, features = (results.columns(made[key]) for key in ("beats", "events", "features"))
+    return results.marks(name, beats, events, features)
