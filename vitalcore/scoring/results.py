@@ -73,7 +73,9 @@ def marks(
         mine = events["stream"] == stream
         ends = events["t_end_s"][mine].tolist()
         for code, onset_s, end_s in zip(events["code"][mine], events["t_onset_s"][mine].tolist(), ends, strict=True):
-            episodes.setdefault(EVENTS.get(str(code), str(code)), []).append((onset_s, end_s if end_s == end_s else float("inf")))
+            episodes.setdefault(EVENTS.get(str(code), str(code)), []).append(
+                (onset_s, end_s if end_s == end_s else float("inf"))
+            )
     return Marks(
         name,
         beats["t_s"][rows],
