@@ -11,7 +11,7 @@ import wfdb
 from numpy.typing import NDArray
 
 from vitalcore import tables
-from vitalcore.analyze import analyze
+from vitalcore.analyze import Result, Results, analyze
 from vitalcore.operator import Operator
 from vitalcore.recording import Recording, Track
 from vitalcore.scoring import results
@@ -50,10 +50,20 @@ def signal(record: Path, n_leads: int | None = None) -> tuple[Signal, float]:
     return np.ascontiguousarray(read.p_signal[:, :n_leads]), float(read.fs)
 
 
-def ours(name: str, x: Signal, fs_hz: float, operator: Operator) -> Marks:
-    """Run our chain over a recording, through the same tables as `vitalcore analyze` writes."""
+def analysed(name: str, x: Signal, fs_hz: float, operator: Operator) -> Result:
+    """Run our chain over a recording."""
     leads = tuple(str(k + 1) for k in range(x.shape[1]))
     track = Track("ecg", "ecg", Fraction(str(fs_hz)).limit_denominator(1000), leads, x, "mV")
-    made = tables.tables(analyze(Recording(name, (track,)), {"ecg": operator}))
+    return analyze(Recording(name, (track,)), {"ecg": operator}).analysed[0]
+
+
+def marks(name: str, result: Result) -> Marks:
+    """Take what was found through the same tables as `vitalcore analyze` writes."""
+    made = tables.tables(Results(Recording(name, (result.track,)), (result,)))
     beats, events, features = (results.columns(made[key]) for key in ("beats", "events", "features"))
     return results.marks(name, beats, events, features)
+
+
+def ours(name: str, x: Signal, fs_hz: float, operator: Operator) -> Marks:
+    """Tell what our chain says about a recording."""
+    return marks(name, analysed(name, x, fs_hz, operator))

@@ -1,7 +1,7 @@
 """Time rivals side by side in one run, taking turns, so that a noisy machine disturbs all alike."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -20,7 +20,7 @@ def seconds(rivals: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict
     return best
 
 
-def table(title: str, head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+def table(title: str, head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
     """Print a table of words and numbers."""
     made = Table(*head, title=title, title_justify="left", box=SIMPLE)
     for column in made.columns[1:]:

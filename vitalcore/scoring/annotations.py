@@ -73,9 +73,9 @@ def _between(t_s: Any, symbols: Any) -> tuple[Span, ...]:
 def _rhythms(t_s: Any, notes: Sequence[str]) -> dict[str, tuple[Span, ...]]:
     """Find the episodes: each lasts until the next rhythm."""
     changes = [(t, note.rstrip("\0 ")) for t, note in zip(t_s.tolist(), notes, strict=True) if note.startswith("(")]
-    ends = [*(t for t, _ in changes[1:]), float("inf")]
+    ends = [*(t for t, _ in changes[1:]), float("inf")]  # one too many where nothing changes
     found: dict[str, list[Span]] = {}
-    for (t, note), end in zip(changes, ends, strict=True):
+    for (t, note), end in zip(changes, ends, strict=False):
         if note in RHYTHMS:
             found.setdefault(RHYTHMS[note], []).append((t, end))
     return {kind: merge(spans) for kind, spans in found.items()}

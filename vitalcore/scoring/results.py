@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.errors import ReadError
+from vitalcore.scoring.alarms import Said
 from vitalcore.scoring.marks import Marks
 from vitalcore.scoring.spans import Span, merge
 
@@ -85,6 +86,13 @@ def marks(
         shutdown=merge(episodes.get(_UNUSABLE, ())),
         rate=None if features is None else _rate(features, stream),
     )
+
+
+def alarms(table: Columns) -> list[Said]:
+    """Take the alarms of a recording."""
+    fields = (table[name].tolist() for name in ("code", "t_condition_s", "t_end_s", "t_decided_s"))
+    rows = zip(*fields, strict=True)
+    return [Said(code, begin, end if end == end else float("inf"), known) for code, begin, end, known in rows]
 
 
 def _rate(features: Columns, stream: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

@@ -1,0 +1,55 @@
+"""Classes of beats and runs on MIT-BIH, by the rules of EC57, records with paced beats left out.
+
+python -m benchmarks accuracy classes [--each] [--map ec57|research] [--lead first|both] [RECORD ...]
+"""
+
+from collections.abc import Sequence
+
+from benchmarks import reading
+from benchmarks.sidebyside import table
+from vitalcore.ecg import Ecg
+from vitalcore.scoring import annotations, records
+from vitalcore.scoring.beats import ORDER
+from vitalcore.scoring.classes import MAPS
+from vitalcore.scoring.records import RecordScore, Rules
+
+KINDS = ("V", "S", "couplet", "short run", "long run")
+HEAD = ("", *(f"{kind} {item}" for kind in KINDS for item in ("Se", "+P")))
+BAR = ("bar", "96", "96", "80", "80", *[""] * 6)
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print the tables."""
+    parser = reading.options(__doc__)
+    parser.add_argument("--map", choices=tuple(MAPS), default="ec57")
+    parser.add_argument("--lead", choices=("first", "both"), default="both")
+    given = parser.parse_args(arguments)
+    scores = []
+    for path in reading.records(given.data / "mitdb", given.records):
+        reference = annotations.read(path, "atr")
+        if "/" in reference.symbols:
+            continue
+        x, fs_hz = reading.signal(path, 1 if given.lead == "first" else None)
+        scores.append(records.compare(reference, reading.ours(path.name, x, fs_hz, Ecg()), Rules(given.map)))
+    if not scores:
+        return
+    print(f"class map: {MAPS[given.map][0]}")
+    whole = records.gross(scores)
+    rows = [row(score.name, score) for score in scores] if given.each else []
+    title = f"Classes, MIT-BIH, {len(scores)} records without paced beats, {given.lead} lead(s), first 5 min skipped, %"
+    table(title, HEAD, [*rows, row("gross", whole), BAR])
+    letters = (f"{letter} of the reference" for letter in ORDER)
+    cells = [(name, *row_.tolist()) for name, row_ in zip(letters, whole.beat.matrix, strict=True)]
+    table("Beats by class (O: none there, X: none and no signal)", ("", *ORDER.lower()), cells)
+
+
+def row(name: str, score: RecordScore) -> tuple[object, ...]:
+    """Make a row from a score."""
+    found = {(figure.section, figure.item): figure for figure in records.figures(score)}
+    cells = []
+    for kind in KINDS:
+        for item in ("Se", "+P"):
+            figure = found.get((kind, item))
+            told = figure is not None and figure.whole > 0
+            cells.append(f"{100 * figure.value:.1f}" if figure is not None and told else "-")
+    return name, *cells
