@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import codes, energy, finding, qrs, quality, rate, sos, tape
+from vitalcore.kernels import codes, energy, finding, hrv, qrs, quality, rate, sos, tape
 from vitalcore.kernels.kernel import kernel
 
 MAX_LEADS = 12
@@ -16,6 +16,7 @@ PARAMS = np.dtype(
         ("qrs", qrs.PARAMS),
         ("quality", quality.PARAMS),
         ("tape", tape.PARAMS),
+        ("hrv", hrv.PARAMS),
         ("sos", "f8", (N_SECTIONS, 6)),  # of the wave
         ("wait", "i8"),  # samples from an R peak until its waves are measured at the latest
         ("rate_num", "i8"),  # rate in Hz as a fraction: second k ends with sample ceil(k num / den)
@@ -29,6 +30,7 @@ STATE = np.dtype(
         ("qrs", qrs.STATE),
         ("rate", rate.RATE),
         ("tape", tape.STATE),
+        ("hrv", hrv.STATE),
         ("open", "i8"),  # 1: a beat waits for its waves to be measured
         ("open_w", "i8"),  # work sample at which they are, if no beat comes before
         ("open_t", "f8"),  # its R peak
@@ -90,6 +92,14 @@ def measure(params: np.void, state: np.void, buffer: NDArray[np.float64], out: N
     if state["open"] == 0:
         return n
     state["open"] = 0
+    hrv.beat(
+        params["hrv"],
+        state["hrv"],
+        state["open_t"],
+        state["open_interval_s"],
+        state["open_label"],
+        state["open_quality"],
+    )
     q = params["qrs"]["energy"]
     for c in range(q["n_leads"]):
         head = c * q["stride"]
@@ -195,6 +205,8 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
         report(out[n], codes.SIGNAL_QUALITY, c, t, head[energy.QUALITY], 1.0, int(head[quality.REASONS]))
         n += 1
+    if state["second"] % hrv.EVERY_S == 0:
+        n = hrv.tell(params["hrv"], state["hrv"], t, t, out, n)
     if usable:
         state["n_lost"] = 0
         if state["lost"] == 1:

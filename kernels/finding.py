@@ -35,6 +35,7 @@ LABEL = 7  # class, as the code point of its letter
 # body of a FEATURE
 VALUE = 0  # in the catalogue's unit; NaN where the signal can't carry one
 WINDOW_S = 1
+N_USED, N_LEFT_OUT = 2, 3  # of heart rate variability: intervals in the window
 
 # body of an EVENT, whose t is its onset
 T_END = 0  # NaN while it lasts

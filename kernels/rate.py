@@ -127,7 +127,7 @@ def window(
     n = 0
     for i in range(x.shape[0]):
         beat = x[i]
-        if beat["what"] != finding.BEAT:
+        if beat["what"] != finding.BEAT or beat["code"] != codes.HEART_BEAT:
             continue
         interval_s = beat["body"][finding.INTERVAL_S]
         if not (interval_s >= SHORTEST_S):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore import Plan, Session, source
-from vitalcore.ecg import Ecg, HeartRate, RPeaks
+from vitalcore.ecg import Ecg, HeartRate, Hrv, RPeaks
 from vitalcore.face import Blinks, Face
 from vitalcore.filters import (
     Bandpass,
@@ -123,6 +123,7 @@ CASES = [
         lambda rng, n: _leads(rng, n, 360, 1),
     ),
     Case("HeartRate", source("ecg", 250) | RPeaks() | HeartRate(5.0), lambda rng, n: _leads(rng, n, 250, 1)),
+    Case("Hrv", source("ecg", 100) | RPeaks() | Hrv(unclassified=True), lambda rng, n: _leads(rng, n, 100, 1)),
     Case("Ecg at 128 Hz", source("ecg", 128) | Ecg(), lambda rng, n: _leads(rng, n, 128, 1)),
     Case("Ecg of 3 at 250 Hz", source("ecg", 250, 3) | Ecg(), lambda rng, n: _leads(rng, n, 250, 3)),
     Case(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter
 
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import ecg, energy, qrs, rate, tape
+from vitalcore.kernels import ecg, energy, hrv, qrs, rate, tape
 from vitalcore.operator import Design, Signal, check_range, record, regular_hz
 
 LOW_HZ, HIGH_HZ = 100.0, 1000.0
@@ -147,6 +147,7 @@ class Ecg:
         params["qrs"] = qrs_params(fs_hz, n_leads)
         stride = int(params["qrs"]["energy"]["stride"][0])
         params["tape"] = tape_params(params["qrs"]["energy"], stride * n_leads)
+        params["hrv"]["fs_hz"] = fs_hz
         params["wait"] = round(WAVES_S * fs_hz)
         params["sos"] = butter(2, WAVE_HZ, "bandpass", fs=fs_hz, output="sos")
         params["rate_num"], params["rate_den"] = signal.fs_hz.numerator, signal.fs_hz.denominator
@@ -191,3 +192,30 @@ class HeartRate:
         state = np.zeros(1, rate.WINDOW)
         params = record(window_s=self.window_s)
         return Design(rate.window, params, (state, ring), signal, 0.0, lambda n: n)
+
+
+@dataclass(frozen=True)
+class Hrv:
+    """Follow heart rate variability over the last 5 min, anew every 10 s: hrv_sdnn to hrv_lf_hf.
+
+    unclassified : takes beats without a class for normal, as `RPeaks` says them
+
+    Intervals count between two normal beats of quality 0.5 or more that lie within 30 % of the median of the last nine;
+    all others are left out, and how many is said. The time domain needs 60 s of normal intervals and half of the
+    window, the spectrum 240 s; where it has less, or in atrial fibrillation, there is no number.
+
+    Latency: none after the beat.
+
+    Errors: ParameterError
+    """
+
+    unclassified: bool = False
+
+    def design(self, signal: Signal) -> Design:
+        """Design the measures for a flow of beats."""
+        if signal.what != "findings" or signal.fs_hz is None:
+            raise ParameterError(f"Hrv takes beats, as Ecg() finds them; {signal.name} here is {signal.what}")
+        params = np.zeros(1, hrv.PARAMS)
+        params["fs_hz"], params["unclassified"] = float(signal.fs_hz), self.unclassified
+        state = np.zeros(1, hrv.STATE)
+        return Design(hrv.step, params[0], (state,), signal, 0.0, lambda n: hrv.N_FEATURES * n)

@@ -30,7 +30,7 @@ BEATS = _named(
     completeness=raw.COMPLETENESS,
     label=raw.LABEL,
 )
-FEATURES = _named(value=raw.VALUE, window_s=raw.WINDOW_S)
+FEATURES = _named(value=raw.VALUE, window_s=raw.WINDOW_S, n_used=raw.N_USED, n_left_out=raw.N_LEFT_OUT)
 EVENTS = _named(t_end=raw.T_END, evidence_from=raw.EVIDENCE_FROM, evidence_to=raw.EVIDENCE_TO)
 
 WAVES = _named(
