@@ -67,8 +67,9 @@ def analyze(
 ) -> None:
     """Analyse the recordings in PATH...: files, folders with all below them, or patterns.
 
-    Each gets a folder in --out with beats.parquet, pulses.parquet or blinks.parquet, features.parquet, events.parquet
-    and report.html; what stands there from an earlier run of the same record is replaced, nothing else is touched.
+    Each gets a folder in --out with beats.parquet, pulses.parquet or blinks.parquet, features.parquet, events.parquet,
+    alarms.parquet and report.html; what stands there from an earlier run of the same record is replaced, nothing else
+    is touched.
 
     Exit codes: 0 all went well, 1 a file failed (the others are done), 2 nothing to do.
     """

@@ -55,6 +55,8 @@ EXTREME_TACHYCARDIA = 58
 IRREGULAR_RHYTHM = 59
 HEART_RATE_HIGH = 60
 HEART_RATE_LOW = 61
+LEAD_DISCONNECTED = 62
+NOISY_SIGNAL = 63
 
 # reasons: bits
 MISSING = 1 << 0  # samples are NaN or lost
@@ -75,3 +77,5 @@ NO_DC = 1 << 14  # the signal comes without its true mean level
 LOOKED_BACK = 1 << 15  # found by looking back after a pause
 SPIKES = 1 << 16
 ECTOPY = 1 << 17  # too few normal beats among the beats
+SUPPRESSED = 1 << 18  # held back for a more urgent alarm, or for want of a usable signal
+CONTRADICTED = 1 << 19  # another signal of the subject says otherwise

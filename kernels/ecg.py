@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import codes, energy, finding, hrv, qrs, quality, rate, sos, tape
+from vitalcore.kernels import alarms, codes, energy, finding, hrv, qrs, quality, rate, sos, tape
 from vitalcore.kernels.kernel import kernel
 
 MAX_LEADS = 12
@@ -19,6 +19,7 @@ PARAMS = np.dtype(
         ("hrv", hrv.PARAMS),
         ("sos", "f8", (N_SECTIONS, 6)),  # of the wave
         ("wait", "i8"),  # samples from an R peak until its waves are measured at the latest
+        ("alarms", alarms.PARAMS),
         ("rate_num", "i8"),  # rate in Hz as a fraction: second k ends with sample ceil(k num / den)
         ("rate_den", "i8"),
     ],
@@ -47,6 +48,7 @@ STATE = np.dtype(
         ("lost", "i8"),  # the event has been said
         ("lost_at", "i8"),  # its onset
         ("lost_from", "i8"),  # first sample that was not usable
+        ("alarms", alarms.STATE),
     ],
     align=True,
 )
@@ -62,6 +64,7 @@ def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
         state["n_missing"][c] = q["hold"] + 1  # the first sample ends a gap
         quality.begin(head)
+    alarms.begin(state["alarms"])
     state["second"] = 1
     state["second_end"] = -(-params["rate_num"] // params["rate_den"])
 
@@ -181,6 +184,7 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
     """Judge the leads, say the features, and the event where there is one; returns the number of findings so far."""
     q = params["qrs"]["energy"]
     beats = state["qrs"]
+    begun = n
     t = state["second_end"]
     length = t - state["second_begin"] + 1
     best = -1.0
@@ -222,6 +226,7 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
             state["lost_at"] = state["second_begin"]  # the end of a recording alone must not make it
             lose(state, t, np.nan, lead_reasons, out[n])
             n += 1
+    n = alarms.follow_rows(params["alarms"], state["alarms"], out, begun, n)
     state["second"] += 1
     state["second_begin"] = t + 1
     state["second_end"] = -(-(state["second"] * params["rate_num"]) // params["rate_den"])
@@ -271,6 +276,7 @@ def step(
                     n = hear(params, state, buffer, out, k, n)
                 if state["open"] == 1 and beats["w"] >= state["open_w"]:
                     n = measure(params, state, buffer, out, n)
+                n = alarms.follow_rows(params["alarms"], state["alarms"], out, begun, n)
         if state["n_seen"] > state["second_end"]:
             n = end_second(params, state, buffer, out, n)
     return n

@@ -81,7 +81,8 @@ def test_the_program_for_gateways_runs() -> None:
 
 def test_the_commands_for_researchers_run(folder: Path) -> None:
     (script,) = blocks("Analyse a folder", "sh")
-    assert run(script, folder).split()[-4:] == ["beats.parquet", "events.parquet", "features.parquet", "report.html"]
+    tables = ["alarms.parquet", "beats.parquet", "events.parquet", "features.parquet"]
+    assert run(script, folder).split()[-5:] == [*tables, "report.html"]
 
 
 def test_the_program_for_developers_runs() -> None:

@@ -63,6 +63,20 @@ class Result:
         out["reasons"] |= begins["reasons"]
         return out
 
+    @property
+    def alarms(self) -> Findings:
+        """Alarms, each once: as last said, with the time at which it was first said."""
+        found = named.alarms(self.findings)
+        first: dict[tuple[int, float], int] = {}
+        last: dict[tuple[int, float], int] = {}
+        for k, row in enumerate(found):
+            key = (int(row["code"]), float(row["t"]))
+            first.setdefault(key, k)
+            last[key] = k
+        out = found[list(last.values())].copy()
+        out["t_known"] = found["t_known"][[first[key] for key in last]]
+        return out
+
     def feature(self, code: int, channel: int | None = None) -> Findings:
         """Pick one feature (of one channel) in order of time."""
         found = named.features(self.findings, code)

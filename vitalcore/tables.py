@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitalcore import catalogue
 from vitalcore import findings as named
+from vitalcore.alarms import PRIORITIES, STATES
 from vitalcore.analyze import Result, Results
 from vitalcore.errors import VitalcoreError
 from vitalcore.version import version
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BEATS_OF = {"ecg": "beats", "ppg": "pulses", "face": "blinks", "ear": "blinks"}
-NAMES = ("beats", "pulses", "blinks", "features", "events")
+NAMES = ("beats", "pulses", "blinks", "features", "events", "alarms")
 
 _BEAT = [
     ("stream", "string"),
@@ -68,10 +69,25 @@ _EVENT = [
     ("evidence", "list<int64>"),  # first and last sample
     ("reasons", "string"),
 ]
+_ALARM = [
+    ("stream", "string"),
+    ("channel", "string"),
+    ("code", "string"),
+    ("t_condition_s", "float64"),  # what it is about began, or had lasted as long as its rule asks
+    ("t_decided_s", "float64"),  # when it was raised; the difference is the alarm condition delay
+    ("t_end_s", "float64"),  # of the condition; NaN while it lasts
+    ("state", "string"),  # as last said
+    ("priority", "string"),
+    ("latching", "bool"),
+    ("evidence", "list<int64>"),
+    ("measured", "float64"),
+    ("limit", "float64"),
+    ("reasons", "string"),
+]
 
 
 def tables(results: Results) -> dict[str, "pa.Table"]:
-    """Make the tables of a recording: beats, pulses or blinks for the signals that it has, features and events always.
+    """Make the tables of a recording: beats, pulses or blinks for the signals that it has, the others always.
 
     Each is sorted by time within its stream; without rows it still has its columns.
     """
@@ -83,6 +99,7 @@ def tables(results: Results) -> dict[str, "pa.Table"]:
             made[name] = _table(columns, (_beats(result, name) for result in of_kind))
     made["features"] = _table(_FEATURE, map(_features, results.analysed))
     made["events"] = _table(_EVENT, map(_events, results.analysed))
+    made["alarms"] = _table(_ALARM, map(_alarms, results.analysed))
     return made
 
 
@@ -132,6 +149,7 @@ def _table(columns: list[tuple[str, str]], parts: Iterable[dict[str, Any]]) -> "
         "int64": pa.int64(),
         "float64": pa.float64(),
         "float32": pa.float32(),
+        "bool": pa.bool_(),
         "list<int64>": pa.list_(pa.int64()),
     }
     schema = pa.schema([(name, types[kind]) for name, kind in columns])
@@ -183,9 +201,29 @@ def _events(result: Result) -> dict[str, Any]:
     codes = catalogue.by_id()
     part["code"] = [codes[c].name for c in found["code"].tolist()]
     part["t_onset_s"], part["t_end_s"] = track.seconds(found["t"]), track.seconds(found["t_end"])
-    ranges = np.stack([found["evidence_from"], found["evidence_to"]], axis=1)
-    part["evidence"] = [track.index(each).tolist() if np.isfinite(each).all() else None for each in ranges]
+    part["evidence"] = _evidence(result, found)
     return part
+
+
+def _alarms(result: Result) -> dict[str, Any]:
+    found, track = result.alarms, result.track
+    found = found[np.argsort(found["t_known"], kind="stable")]
+    part = _common(result, found)
+    codes, words = catalogue.by_id(), {number: name for name, number in PRIORITIES.items()}
+    part["code"] = [codes[c].name for c in found["code"].tolist()]
+    part["t_condition_s"], part["t_decided_s"] = track.seconds(found["t"]), part.pop("t_known_s")
+    part["t_end_s"] = track.seconds(found["t_end"])
+    part["state"] = [STATES[int(state)] for state in found["state"]]
+    part["priority"] = [words[int(priority)] for priority in found["priority"]]
+    part["latching"] = found["latching"] > 0
+    part["evidence"] = _evidence(result, found)
+    part["measured"], part["limit"] = found["measured"], found["limit"]
+    return part
+
+
+def _evidence(result: Result, found: NDArray[Any]) -> list[list[int] | None]:
+    ranges = np.stack([found["evidence_from"], found["evidence_to"]], axis=1)
+    return [result.track.index(each).tolist() if np.isfinite(each).all() else None for each in ranges]
 
 
 def method(result: Result) -> str:

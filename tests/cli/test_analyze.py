@@ -36,6 +36,7 @@ def test_a_recording_becomes_tables_and_a_report(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     folder = tmp_path / "out" / "both"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "alarms.parquet",
         "beats.parquet",
         "events.parquet",
         "features.parquet",

@@ -76,8 +76,10 @@ def test_tables_of_an_earlier_run_go_and_other_files_stay(tmp_path: Path) -> Non
     (tmp_path / "blinks.parquet").write_bytes(b"old")
     (tmp_path / "notes.txt").write_text("mine")
     written = tables.write(analyze(Recording("r", (ppg(pulses(20)),))), tmp_path)
-    assert sorted(path.name for path in written) == ["events.parquet", "features.parquet", "pulses.parquet"]
+    names = ["alarms.parquet", "events.parquet", "features.parquet", "pulses.parquet"]
+    assert sorted(path.name for path in written) == names
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "alarms.parquet",
         "events.parquet",
         "features.parquet",
         "notes.txt",
@@ -112,3 +114,20 @@ def test_beats_have_the_promised_columns_and_know_their_lead() -> None:
 
 def test_classes_are_letters() -> None:
     assert tables.letters(np.array([78.0, 86.0, np.nan, 0.0])) == ["N", "V", "", ""]
+
+
+def test_alarms_are_there_once_each_with_their_delays_readable() -> None:
+    x = heart(60, 130)
+    x[7500:10000] = 0.0
+    made = tables.tables(analyze(Recording("r", (ecg(x),))))["alarms"].to_pandas()
+    assert list(made.code[:2]) == ["heart_rate_high", "no_usable_signal"]
+    fast, lost = made.iloc[0], made.iloc[1]
+    assert (fast.priority, fast.state, fast.limit, fast.latching) == ("medium", "ended", 120, False)
+    assert fast.measured == pytest.approx(130, abs=1)
+    assert 2.5 <= fast.t_decided_s - fast.t_condition_s <= 3.1
+    assert "suppressed" in fast.reasons
+    assert "lead_off" in lost.reasons
+    assert 30 <= lost.t_condition_s <= 35
+    assert lost.t_decided_s <= 40
+    assert lost.t_end_s == pytest.approx(40, abs=1.1)
+    assert made.t_decided_s.is_monotonic_increasing

@@ -27,7 +27,7 @@ _READERS = {
 }
 _IN_FOLDERS = frozenset(_READERS) - {".txt", ".log", ".rec"}  # those are mostly notes
 
-_RESULTS = {f"{name}.parquet" for name in ("beats", "pulses", "blinks", "features", "events")}
+_RESULTS = {f"{name}.parquet" for name in ("beats", "pulses", "blinks", "features", "events", "alarms")}
 
 
 @dataclass(frozen=True)

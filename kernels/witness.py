@@ -1,0 +1,97 @@
+"""Pulses of the subject from other signals, which may say that an alarm of the ECG can't be true."""
+
+import numpy as np
+
+from vitalcore.kernels import codes, finding
+from vitalcore.kernels.kernel import kernel
+
+N_WITNESSES = 2
+N_PULSES = 16  # remembered of each
+SOUND = 0.5  # quality of a pulse that is believed
+LONGEST_S = 2.0  # between two pulses that belong together
+REGULAR = 1.6  # longest over shortest interval
+
+PARAMS = np.dtype(
+    [
+        ("fs_hz", "f8"),  # of the chain's samples
+        ("bradycardia", "f8"),  # limits of the extreme alarms, per minute
+        ("tachycardia", "f8"),
+        ("ventricular", "f8"),  # least rate of a ventricular tachycardia
+    ],
+    align=True,
+)
+
+PULSES = np.dtype(
+    [
+        ("t", "f8", (N_PULSES,)),  # ring
+        ("quality", "f8", (N_PULSES,)),
+        ("n", "i8"),  # pulses so far
+    ],
+    align=True,
+)
+
+STATE = np.dtype([("each", PULSES, (N_WITNESSES,))], align=True)
+
+
+@kernel
+def take(state: np.void, row: np.void) -> None:
+    """Take a finding of a witness, whose number is its slot, from 1."""
+    if row["what"] == finding.BEAT and row["code"] == codes.PULSE and row["slot"] <= N_WITNESSES:
+        pulses = state["each"][row["slot"] - 1]
+        at = pulses["n"] % N_PULSES
+        pulses["t"][at] = row["t"]
+        pulses["quality"][at] = row["quality"]
+        pulses["n"] += 1
+
+
+@kernel
+def regular(params: np.void, pulses: np.void, most: int, t: float) -> tuple[int, float]:
+    """Count the newest sound pulses that follow one another regularly, up to `most`, and give their rate per minute."""
+    count = 0
+    newest = after = t
+    shortest, longest = np.inf, 0.0
+    for k in range(min(pulses["n"], N_PULSES)):
+        at = (pulses["n"] - 1 - k) % N_PULSES
+        interval_s = (after - pulses["t"][at]) / params["fs_hz"]
+        if pulses["quality"][at] < SOUND or interval_s > LONGEST_S:
+            break
+        if count > 0:
+            shortest = min(shortest, interval_s)
+            longest = max(longest, interval_s)
+            if longest > REGULAR * shortest:
+                break
+        else:
+            newest = pulses["t"][at]
+        after = pulses["t"][at]
+        count += 1
+        if count == most:
+            break
+    rate = 60.0 * params["fs_hz"] * (count - 1) / (newest - after) if count > 1 else np.nan
+    return count, rate
+
+
+@kernel
+def contradicts(params: np.void, state: np.void, code: int, t: float) -> bool:
+    """Tell whether a witness says at time t that what a code names is not so."""
+    for k in range(N_WITNESSES):
+        pulses = state["each"][k]
+        if code in (codes.ASYSTOLE, codes.PAUSE):
+            count, rate = regular(params, pulses, 3, t)
+            no = count == 3
+        elif code == codes.VENTRICULAR_FIBRILLATION:
+            count, rate = regular(params, pulses, 4, t)
+            no = count == 4
+        elif code == codes.VENTRICULAR_TACHYCARDIA:
+            count, rate = regular(params, pulses, 8, t)
+            no = count == 8 and rate < params["ventricular"]
+        elif code == codes.EXTREME_BRADYCARDIA:
+            count, rate = regular(params, pulses, 5, t)
+            no = count == 5 and rate > 1.2 * params["bradycardia"]
+        elif code == codes.EXTREME_TACHYCARDIA:
+            count, rate = regular(params, pulses, 8, t)
+            no = count == 8 and rate < 0.8 * params["tachycardia"]
+        else:
+            no = False
+        if no:
+            return True
+    return False
