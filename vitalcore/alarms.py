@@ -225,7 +225,7 @@ def read(path: str | Path) -> Book:
     unknown = [name for name in content if name not in allowed]
     if unknown:
         raise ParameterError(f"{path}: there is no {unknown[0]}; there are {', '.join(allowed)}")
-    common = {name: content[name] for name in ("priority", "latching") if name in content}
+    common: dict[str, Any] = {name: content[name] for name in ("priority", "latching") if name in content}
     presets = {
         name: limits.changed(common, str(path)).changed(dict(_content(content, name, str(path))), f"{path}, {name}")
         for name, limits in known.presets.items()
