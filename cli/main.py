@@ -15,6 +15,7 @@ COMMANDS = {
     "replay": ("vitalcore.cli.replay:replay", "Send a file to an engine as if it were measured now."),
     "watch": ("vitalcore.cli.watch:watch", "Show what an engine says: strips, beats, rates, quality."),
     "analyze": ("vitalcore.cli.analyze:analyze", "Analyse recordings: tables and a report for each."),
+    "simulate": ("vitalcore.cli.simulate:simulate", "Make ECG test signals whose truth is known."),
     "inspect": ("vitalcore.cli.inspect:inspect", "Show what a file holds and what would be analysed."),
     "warmup": ("vitalcore.cli.warmup:warmup", "Compile every kernel once."),
     "doctor": ("vitalcore.cli.doctor:doctor", "Look at this machine: what is there, what is wrong, what to do."),
