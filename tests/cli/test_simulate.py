@@ -31,7 +31,7 @@ def test_what_it_writes_can_be_inspected(tmp_path: Path, suffix: str) -> None:
     done = run("simulate", "bigeminy", "--seconds", 40, "--rate", 360, "--leads", 3, "-o", path)
     assert done.exit_code == 0, done.output
     assert "40 s, II, V1, V5 at 360 Hz" in done.stdout
-    assert "bigeminy from 31" in done.stdout
+    assert "bigeminy from 30" in done.stdout
     seen = json.loads(run("inspect", path, "--json").stdout)["tracks"][0]
     assert (seen["kind"], seen["fs_hz"], seen["channels"], seen["analysed"]) == ("ecg", 360, ["II", "V1", "V5"], True)
     assert {file.name for file in tmp_path.iterdir()} >= {"made.atr", "made.truth.json"}
