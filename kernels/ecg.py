@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import alarms, codes, energy, finding, hrv, qrs, quality, rate, sos, tape
+from vitalcore.kernels import alarms, codes, edr, energy, finding, hrv, qrs, quality, rate, sos, tape
 from vitalcore.kernels.kernel import kernel
 
 MAX_LEADS = 12
@@ -17,6 +17,7 @@ PARAMS = np.dtype(
         ("quality", quality.PARAMS),
         ("tape", tape.PARAMS),
         ("hrv", hrv.PARAMS),
+        ("edr", edr.PARAMS),
         ("sos", "f8", (N_SECTIONS, 6)),  # of the wave
         ("wait", "i8"),  # samples from an R peak until its waves are measured at the latest
         ("alarms", alarms.PARAMS),
@@ -32,6 +33,7 @@ STATE = np.dtype(
         ("rate", rate.RATE),
         ("tape", tape.STATE),
         ("hrv", hrv.STATE),
+        ("edr", edr.STATE),
         ("open", "i8"),  # 1: a beat waits for its waves to be measured
         ("open_w", "i8"),  # work sample at which they are, if no beat comes before
         ("open_t", "f8"),  # its R peak
@@ -136,6 +138,7 @@ def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDAr
     beat["quality"] *= buffer[head + energy.QUALITY]
     beat["reasons"] |= int(buffer[head + quality.REASONS])
     rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
+    edr.beat(state["edr"], beat)
     n = measure(params, state, buffer, out, n)
     state["open"] = 1
     state["open_w"] = int((beat["t"] + params["wait"]) // q["block"]) + 1
@@ -209,6 +212,8 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
         report(out[n], codes.SIGNAL_QUALITY, c, t, head[energy.QUALITY], 1.0, int(head[quality.REASONS]))
         n += 1
+    edr.tell(params["edr"], state["edr"], t, best, lead_reasons, out[n])
+    n += 1
     if state["second"] % hrv.EVERY_S == 0:
         n = hrv.tell(params["hrv"], state["hrv"], t, t, out, n)
     if usable:

@@ -152,7 +152,7 @@ class Ecg:
         params["qrs"] = qrs_params(fs_hz, n_leads)
         stride = int(params["qrs"]["energy"]["stride"][0])
         params["tape"] = tape_params(params["qrs"]["energy"], stride * n_leads)
-        params["hrv"]["fs_hz"] = fs_hz
+        params["hrv"]["fs_hz"] = params["edr"]["fs_hz"] = fs_hz
         params["wait"] = round(WAVES_S * fs_hz)
         params["sos"] = butter(2, WAVE_HZ, "bandpass", fs=fs_hz, output="sos")
         params["rate_num"], params["rate_den"] = signal.fs_hz.numerator, signal.fs_hz.denominator
