@@ -52,7 +52,7 @@ def test_the_breathing_of_an_amplitude_is_found(per_min: float, heart: float) ->
     t_s = np.arange(0.5, 90, 60 / heart)
     x = rows(t_s, 1.2 * (1 + 0.08 * np.sin(2 * np.pi * per_min / 60 * t_s)))
     value = follow(x, 90)
-    about_s = np.arange(1, 91) - edr.DELAY_S
+    about_s = np.linspace(1, 90, 90) - edr.DELAY_S
     assert breaths(value[20:], about_s[20:]) == pytest.approx(per_min, abs=0.5)
     expected = 0.08 * np.sin(2 * np.pi * per_min / 60 * about_s[30:])
     assert np.corrcoef(value[30:], expected)[0, 1] > 0.9
