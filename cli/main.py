@@ -16,6 +16,7 @@ COMMANDS = {
     "watch": ("vitalcore.cli.watch:watch", "Show what an engine says: strips, beats, rates, quality."),
     "analyze": ("vitalcore.cli.analyze:analyze", "Analyse recordings: tables and a report for each."),
     "simulate": ("vitalcore.cli.simulate:simulate", "Make ECG test signals whose truth is known."),
+    "score": ("vitalcore.cli.score:score", "Compare results with reference annotations."),
     "inspect": ("vitalcore.cli.inspect:inspect", "Show what a file holds and what would be analysed."),
     "warmup": ("vitalcore.cli.warmup:warmup", "Compile every kernel once."),
     "doctor": ("vitalcore.cli.doctor:doctor", "Look at this machine: what is there, what is wrong, what to do."),

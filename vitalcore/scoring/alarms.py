@@ -80,6 +80,19 @@ def truths(folder: Path) -> list[Truth]:
     return out
 
 
+def answers(file: Path) -> dict[str, bool]:
+    """Read the answers of an entry to the challenge: by record, whether the alarm is true.
+
+    Errors: ReadError
+    """
+    out = {}
+    for n, line in enumerate(csv.reader(file.read_text().splitlines()), 1):
+        if len(line) != 2 or line[1].strip() not in ("0", "1"):
+            raise ReadError(f"{file}: line {n} is not `record,0 or 1`")
+        out[line[0]] = line[1].strip() == "1"
+    return out
+
+
 def raised(truth: Truth, said: Iterable[Said], window_s: float = WINDOW_S, alarm_s: float = ALARM_S) -> bool:
     """Tell whether we raise the alarm too, from what was known when the monitor raised it."""
     return any(

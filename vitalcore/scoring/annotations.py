@@ -25,20 +25,28 @@ def read(path: Path, extension: str, fs_hz: float | None = None) -> Marks:
 
     Errors: ReadError
     """
+    notes = load(path, extension)
+    rate = float(notes.fs or fs_hz or 0.0)
+    if not rate > 0:
+        raise ReadError(f"{path}.{extension}: its rate is not known; a header {path.name}.hea beside it says it")
+    return marks(path.name, notes, rate)
+
+
+def load(path: Path, extension: str) -> Any:
+    """Read an annotation file as wfdb does.
+
+    Errors: ReadError
+    """
     import wfdb
 
     file = path.with_name(f"{path.name}.{extension}")
     if not file.is_file():
         raise ReadError(f"{file}: no such file")
     try:
-        notes = wfdb.rdann(str(path), extension)
+        return wfdb.rdann(str(path), extension)
     except Exception as error:  # whatever wfdb meets in a damaged file: it checks little itself
         text = " ".join(str(error).split())[:120]
         raise ReadError(f"{file}: not a WFDB annotation file, or damaged ({type(error).__name__}: {text})") from None
-    rate = float(notes.fs or fs_hz or 0.0)
-    if not rate > 0:
-        raise ReadError(f"{file}: its rate is not known; a header {path.name}.hea beside it says it")
-    return marks(path.name, notes, rate)
 
 
 def marks(name: str, notes: Any, fs_hz: float) -> Marks:

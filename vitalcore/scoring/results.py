@@ -11,6 +11,7 @@ from vitalcore.errors import ReadError
 from vitalcore.scoring.alarms import Said
 from vitalcore.scoring.marks import Marks
 from vitalcore.scoring.spans import Span, merge
+from vitalcore.scoring.waves import POINTS, Delineation
 
 EVENTS = {  # codes of events: kinds of episodes
     "atrial_fibrillation": "AF",
@@ -86,6 +87,24 @@ def marks(
         shutdown=merge(episodes.get(_UNUSABLE, ())),
         rate=None if features is None else _rate(features, stream),
     )
+
+
+def waves(folder: Path, lead: str, stream: str = "ecg") -> Delineation:
+    """Read the delineation of one lead.
+
+    Errors: ReadError
+    """
+    made = table(folder, "waves")
+    if made is None:
+        raise ReadError(f"{folder}: no waves.parquet")
+    rows = (made["stream"] == stream) & (np.char.lower(made["channel"].astype(str)) == lead)
+    if not rows.any():
+        raise ReadError(f"{folder}: nothing of lead {lead}; there are {', '.join(sorted(set(made['channel'])))}")
+    out = {}
+    for point in POINTS:
+        times = made["t_s" if point == "QRS peak" else f"{point.lower().replace(' ', '_')}_s"][rows]
+        out[point] = np.sort(times[np.isfinite(times)])
+    return out
 
 
 def alarms(table: Columns) -> list[Said]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vitalcore.scoring.marks import Marks
 from vitalcore.scoring.pairing import WINDOW_S
-from vitalcore.scoring.spans import Span, shared
+from vitalcore.scoring.spans import Span, clip, shared
 
 LONG = 6  # runs are not told apart above it; fibrillation is a long run
 LENGTHS = {"couplet": (2, 2), "short run": (3, 5), "long run": (LONG, LONG)}
@@ -32,10 +32,8 @@ def compare(
     sides = [_beats(side, classes) for side in (reference, test)]
     out = np.zeros((2, LONG + 1, LONG + 1), np.int64)
     for k, (mine, other) in enumerate((sides, sides[::-1])):
-        for (begin, end), length in _runs(*mine):
-            if end < start_s or begin > end_s:
-                continue
-            found = _longest(*other, max(begin, start_s) - window_s, end + window_s)
+        for (begin, end), length in _runs(*_within(*mine, start_s, end_s)):
+            found = _longest(*other, begin - window_s, end + window_s)
             theirs, ours = (length, found) if k == 0 else (found, length)
             out[k, theirs, ours] += 1
     return out
@@ -55,9 +53,19 @@ def ratios(tables: NDArray[np.int64]) -> dict[tuple[str, str], tuple[int, int]]:
     return found
 
 
-def _beats(side: Marks, classes: Mapping[str, str]) -> tuple[NDArray[np.float64], NDArray[np.bool_], tuple[Span, ...]]:
+Side = tuple[NDArray[np.float64], NDArray[np.bool_], tuple[Span, ...]]  # beats, which make runs, fibrillation
+
+
+def _beats(side: Marks, classes: Mapping[str, str]) -> Side:
     makes_run = np.array([classes[symbol] in "VF" for symbol in side.symbols.tolist()], bool)
     return side.t_s, makes_run, side.episodes.get("VF", ())
+
+
+def _within(
+    t_s: NDArray[np.float64], makes_run: NDArray[np.bool_], fibrillation: tuple[Span, ...], start_s: float, end_s: float
+) -> Side:
+    rows = (t_s >= start_s) & (t_s <= end_s)
+    return t_s[rows], makes_run[rows], clip(fibrillation, start_s, end_s)
 
 
 def _runs(

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vitalcore.errors import ReadError
+from vitalcore.scoring import annotations
 from vitalcore.scoring.marks import Times
 from vitalcore.scoring.pairing import WINDOW_S, pair
 
@@ -38,6 +41,18 @@ def marked(notes: Any, fs_hz: float) -> Delineation:
         if k + 1 < len(marks) and marks[k + 1][1] == ")":
             found[POINTS[place + 2]].append(float(marks[k + 1][0]))
     return {point: np.array(times) for point, times in found.items()}
+
+
+def read(path: Path, extension: str, fs_hz: float | None) -> Delineation:
+    """Read the annotations of one lead of a record (its path without extension).
+
+    Errors: ReadError
+    """
+    notes = annotations.load(path, extension)
+    rate = notes.fs or fs_hz
+    if not rate:
+        raise ReadError(f"{path}.{extension}: its rate is not known; a header {path.name}.hea beside it says it")
+    return marked(notes, float(rate))
 
 
 def compare(reference: Delineation, test: Delineation, window_s: float = WINDOW_S) -> dict[str, PointScore]:

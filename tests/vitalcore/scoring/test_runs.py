@@ -47,6 +47,10 @@ def test_runs_before_the_period_dont_count() -> None:
     assert lengths("NVVNNVVN", "NVVNNVVN", start_s=4) == ([(2, 2)], [(2, 2)])
 
 
+def test_a_run_that_the_learning_period_cuts_counts_from_its_end() -> None:
+    assert lengths("NVVVVNN", "NVVVVNN", start_s=3) == ([(2, 2)], [(2, 2)])
+
+
 def test_fibrillation_is_a_long_run() -> None:
     both = compare(marks("N      N", ((1.5, 6.5),)), marks("NNVVVVVN"), EC57, 0.0)
     assert both[0, 6, 5] == 1
