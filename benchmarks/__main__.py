@@ -7,7 +7,7 @@ import importlib
 import sys
 
 SPEED = ("filters", "detection", "face", "live", "ward")
-ACCURACY = ("qrs", "classes", "rhythm", "waves", "alarms", "ppg", "face")
+ACCURACY = ("qrs", "classes", "rhythm", "waves", "alarms", "signals", "ppg", "face")
 PLAIN = ("ppg", "face")  # take no options
 
 
