@@ -57,11 +57,15 @@ def analysed(name: str, x: Signal, fs_hz: float, operator: Operator) -> Result:
     return analyze(Recording(name, (track,)), {"ecg": operator}).analysed[0]
 
 
-def marks(name: str, result: Result) -> Marks:
-    """Take what was found through the same tables as `vitalcore analyze` writes."""
+def marks(name: str, result: Result, final: bool = False) -> Marks:
+    """Take what was found through the same tables as `vitalcore analyze` writes.
+
+    final : with the classes that were said last
+    """
     made = tables.tables(Results(Recording(name, (result.track,)), (result,)))
     beats, events, features = (results.columns(made[key]) for key in ("beats", "events", "features"))
-    return results.marks(name, beats, events, features)
+    found = results.marks(name, beats, events, features)
+    return results.finally_classed(found, results.columns(made["waves"])) if final and "waves" in made else found
 
 
 def ours(name: str, x: Signal, fs_hz: float, operator: Operator) -> Marks:

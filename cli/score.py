@@ -29,6 +29,7 @@ MAPS = ("ec57", "research")
 @click.option(
     "--skip", default=300.0, show_default=True, help="s at the begin that are not compared (learning period)."
 )
+@click.option("--final", is_flag=True, help="Classes as said last, from waves.parquet, not as said with the beat.")
 @click.option("--until", type=float, help="s after which nothing is compared.  [default: the end]")
 @click.option("--window", default=0.15, show_default=True, help="s within which two beats are the same.")
 @click.option("--alarm-window", default=16.0, show_default=True, help="CinC 2015: s before the alarm that count.")
@@ -41,6 +42,7 @@ def score(
     results_ext: str | None,
     stream: str,
     class_map: str,
+    final: bool,
     skip: float,
     until: float | None,
     window: float,
@@ -76,7 +78,7 @@ def score(
     _check(skip, until, window, alarm_window)
     rules = Rules(class_map, skip, float("inf") if until is None else until, window)
     with _progress() as advance:
-        report = run(Sources(results, reference, ext, results_ext, stream, rules, alarm_window), advance)
+        report = run(Sources(results, reference, ext, results_ext, stream, final, rules, alarm_window), advance)
     if as_json:
         figures = [{name: _finite(value) for name, value in asdict(figure).items()} for figure in report.figures]
         rules_told = dict(report.rules)

@@ -1,6 +1,7 @@
 """Results of `vitalcore analyze` as marks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,32 @@ from vitalcore.scoring.waves import POINTS, Delineation
 
 EVENTS = {  # codes of events: kinds of episodes
     "atrial_fibrillation": "AF",
-    "atrial_flutter": "AFL",
     "ventricular_tachycardia": "VT",
-    "ventricular_tachycardia_nonsustained": "VT",
     "ventricular_fibrillation": "VF",
-    "ventricular_flutter": "VF",
 }
 _UNUSABLE = "no_usable_signal"
+_SAME_S = 0.001  # times of one beat in two tables
 
 Columns = Mapping[str, NDArray[Any]]  # a table: values by column
 
 
-def read(folder: Path, stream: str = "ecg") -> Marks:
+def read(folder: Path, stream: str = "ecg", final: bool = False) -> Marks:
     """Read what was found in one recording.
+
+    final : take the classes that were said once the beat's waves were known, not those said with the beat
 
     Errors: ReadError
     """
     beats = table(folder, "beats")
     if beats is None:
         raise ReadError(f"{folder}: no beats.parquet; is it a folder that `vitalcore analyze` wrote for an ECG?")
-    return marks(folder.name, beats, table(folder, "events"), table(folder, "features"), stream)
+    found = marks(folder.name, beats, table(folder, "events"), table(folder, "features"), stream)
+    if not final:
+        return found
+    waves = table(folder, "waves")
+    if waves is None:
+        raise ReadError(f"{folder}: no waves.parquet, which has the final classes")
+    return finally_classed(found, waves, stream)
 
 
 def table(folder: Path, name: str) -> Columns | None:
@@ -112,6 +119,19 @@ def alarms(table: Columns) -> list[Said]:
     fields = (table[name].tolist() for name in ("code", "t_condition_s", "t_end_s", "t_decided_s"))
     rows = zip(*fields, strict=True)
     return [Said(code, begin, end if end == end else float("inf"), known) for code, begin, end, known in rows]
+
+
+def finally_classed(found: Marks, waves: Columns, stream: str = "ecg") -> Marks:
+    """Give beats the classes that were said last; a beat whose waves were never measured keeps its own."""
+    rows = np.flatnonzero((waves["stream"] == stream) & (waves["class"] != ""))
+    rows = rows[np.argsort(waves["t_s"][rows], kind="stable")]
+    t_s = waves["t_s"][rows]
+    if not len(rows):
+        return found
+    near = np.clip(np.searchsorted(t_s, found.t_s - _SAME_S), 0, len(rows) - 1)
+    there = np.abs(t_s[near] - found.t_s) <= _SAME_S
+    symbols = np.where(there, waves["class"][rows][near].astype("<U1"), found.symbols)
+    return replace(found, symbols=symbols)
 
 
 def _rate(features: Columns, stream: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

@@ -14,6 +14,7 @@ from vitalcore.scoring.report import Report
 from vitalcore.version import version
 
 LEADS = ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6")  # extensions of LUDB's files
+_CLASSES = {False: "as said with the beat", True: "as said last, once a beat's waves were known"}
 _ANSWERS = "answers.txt"  # of an entry to the challenge: record,0 or 1
 
 Advance = Callable[[str, int, int], None]  # name of the record that is next, how many are done, how many there are
@@ -26,6 +27,7 @@ class Sources:
     reference_ext : of the reference annotations
     results_ext   : of the annotations of a detector; None: the results are those of `vitalcore analyze`
     stream        : which ECG of a recording
+    final         : classes as said last, once a beat's waves were known; else as said with the beat
     window_s      : before the challenge's alarm
     """
 
@@ -34,6 +36,7 @@ class Sources:
     reference_ext: str = "atr"
     results_ext: str | None = None
     stream: str = "ecg"
+    final: bool = False
     rules: Rules = field(default_factory=Rules)
     alarm_window_s: float = alarms.WINDOW_S
 
@@ -89,6 +92,7 @@ def _beats(sources: Sources, marked: dict[str, Path], advance: Advance) -> Repor
                 f"from {rules.skip_s:g} s to {'the end' if rules.end_s == float('inf') else f'{rules.end_s:g} s'}",
             ),
             ("left out", "ventricular fibrillation between the marks [ and ]"),
+            *(() if sources.results_ext else (("classes", _CLASSES[sources.final]),)),
             ("class map", f"{rules.class_map}: {MAPS[rules.class_map][0]}"),
         ),
         tuple(sections),
@@ -191,7 +195,9 @@ def _tests(sources: Sources, table: str = "beats") -> tuple[dict[str, Path], Cal
             f"{folder}: no results of `vitalcore analyze` with {table}.parquet; for annotations of another detector "
             "name their extension with --results-ext"
         )
-    return {path.name: path for path in tables}, lambda test, reference: results.read(test, sources.stream)
+    return {path.name: path for path in tables}, lambda test, reference: results.read(
+        test, sources.stream, sources.final
+    )
 
 
 def _match(sources: Sources, references: Iterable[str], tests: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -58,6 +58,14 @@ def test_a_stream_that_isnt_there_is_refused_and_those_that_are_named() -> None:
         results.marks("r", columns(BEATS), stream="ecg-2")
 
 
+def test_final_classes_replace_those_said_with_the_beat_where_there_are_any() -> None:
+    waves = {"stream": ["ecg", "ecg", "ppg"], "t_s": [1.0, 2.0005, 1.0], "class": ["S", "", "F"]}
+    found = results.finally_classed(results.marks("r", columns(BEATS)), columns(waves))
+    assert found.symbols.tolist() == ["S", "V"]
+    none = results.finally_classed(found, columns({"stream": [], "t_s": [], "class": []}))
+    assert none.symbols.tolist() == ["S", "V"]
+
+
 def test_alarms_hold_from_condition_to_end() -> None:
     rows = {"code": ["asystole"], "t_condition_s": [4.0], "t_end_s": [np.nan], "t_decided_s": [4.5]}
     assert results.alarms(columns(rows)) == [Said("asystole", 4.0, float("inf"), 4.5)]

@@ -45,6 +45,19 @@ def test_results_of_analyze_are_compared_with_annotations_of_the_same_name(tmp_p
     assert told["class map"].startswith("ec57: N: N L R B")
 
 
+def test_final_classes_come_from_the_waves(tmp_path: Path) -> None:
+    annotate(tmp_path / "ref/100", "NVNN")
+    beats(tmp_path / "out/100", [1.0, 2.0, 3.0, 4.0], "NSNN")
+    waves = {"stream": ["ecg"], "channel": ["II"], "t_s": [2.0], "class": ["V"]}
+    sources = Sources(tmp_path / "out", tmp_path / "ref", final=True, rules=WHOLE)
+    with pytest.raises(ReadError, match=r"no waves\.parquet"):
+        score(sources)
+    pq.write_table(pa.table(waves), tmp_path / "out/100/waves.parquet")
+    report = score(sources)
+    assert figure(report, "gross", "V", "Se") == 1.0
+    assert dict(report.rules)["classes"].startswith("as said last")
+
+
 def test_annotations_of_any_detector_are_compared(tmp_path: Path) -> None:
     annotate(tmp_path / "ref/a", "NNNN")
     annotate(tmp_path / "det/a", "NNNN", extension="qrs", late=2)

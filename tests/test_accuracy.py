@@ -1,0 +1,40 @@
+"""The accuracy tables run over one record of each set, beside the peers that are installed."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import (
+    accuracy_alarms,
+    accuracy_classes,
+    accuracy_qrs,
+    accuracy_rhythm,
+    accuracy_signals,
+    accuracy_waves,
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "arguments", "told"),
+    [
+        (accuracy_qrs, ["101"], ("vitalcore, first lead", "sleepecg", "neurokit2 default", "bar")),
+        (accuracy_classes, ["106"], ("class map: N:", "said last", "V of the reference")),
+        (accuracy_rhythm, ["426"], ("VT or VF", "duration Se")),
+        (accuracy_waves, ["1"], ("neurokit2 prominence", "T off", "SD ≤ 16")),
+        (accuracy_alarms, ["a142s"], ("Asystole", "85")),
+        (accuracy_signals, ["normal"], ("normal", "alarms due")),
+    ],
+)
+def test_each_table_is_made_of_one_record(
+    data: Path, capsys: pytest.CaptureFixture[str], table: object, arguments: list[str], told: tuple[str, ...]
+) -> None:
+    table.main(["--data", str(data), *arguments])  # type: ignore[attr-defined]  # each has one
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in told:
+        assert text in shown
+
+
+def test_absent_recordings_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for table in (accuracy_qrs, accuracy_classes, accuracy_rhythm, accuracy_waves, accuracy_alarms):
+        table.main(["--data", str(tmp_path)])
+        assert "VITALCORE_DATA" in capsys.readouterr().out
