@@ -3,12 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import alarms, codes, edr, energy, finding, hrv, qrs, quality, rate, sos, tape
+from vitalcore.kernels import alarms, codes, edr, energy, finding, hrv, qrs, quality, rate, rhythm, sos, tape
 from vitalcore.kernels.kernel import kernel
 
 MAX_LEADS = 12
 N_SECTIONS = 2
 READABLE = 0.25  # quality of a lead from which its rate is said
+DEAD_S, DEAD_MV = 1.0, 0.001  # a lead without the least movement for so long shows no heart at rest
+SMALL = 0.06  # of the energy of a QRS: peaks that may be complexes
 LOST_S = 2  # seconds without a usable lead that make the event
 
 PARAMS = np.dtype(
@@ -16,6 +18,7 @@ PARAMS = np.dtype(
         ("qrs", qrs.PARAMS),
         ("quality", quality.PARAMS),
         ("tape", tape.PARAMS),
+        ("rhythm", rhythm.PARAMS),
         ("hrv", hrv.PARAMS),
         ("edr", edr.PARAMS),
         ("sos", "f8", (N_SECTIONS, 6)),  # of the wave
@@ -32,8 +35,10 @@ STATE = np.dtype(
         ("qrs", qrs.STATE),
         ("rate", rate.RATE),
         ("tape", tape.STATE),
+        ("rhythm", rhythm.STATE),
         ("hrv", hrv.STATE),
         ("edr", edr.STATE),
+        ("scratch", "f8", (125,)),
         ("open", "i8"),  # 1: a beat waits for its waves to be measured
         ("open_w", "i8"),  # work sample at which they are, if no beat comes before
         ("open_t", "f8"),  # its R peak
@@ -61,6 +66,7 @@ def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     """Make zeros a fresh memory."""
     qrs.begin(params["qrs"], state["qrs"], buffer)
     tape.begin(params["tape"], state["tape"], buffer)
+    rhythm.begin(state["rhythm"], -1.0)
     q = params["qrs"]["energy"]
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
@@ -139,6 +145,7 @@ def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDAr
     beat["reasons"] |= int(buffer[head + quality.REASONS])
     rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
     edr.beat(state["edr"], beat)
+    n = rhythm.beat(params["rhythm"], state["rhythm"], beat, out, n)
     n = measure(params, state, buffer, out, n)
     state["open"] = 1
     state["open_w"] = int((beat["t"] + params["wait"]) // q["block"]) + 1
@@ -147,6 +154,36 @@ def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDAr
     state["open_label"] = beat["body"][finding.LABEL]
     state["open_quality"] = beat["quality"]
     return n
+
+
+@kernel
+def still(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> bool:
+    """Tell whether a usable lead is alive and shows no complexes, not even small ones."""
+    q = params["qrs"]["energy"]
+    beats = state["qrs"]
+    n_small = 2 - 2 * beats["learnt"]  # while learning nobody knows
+    for k in range(beats["n_weak"]):
+        n_small += beats["weak"][k]["energy"] > SMALL * beats["signal_level"]
+    if n_small > 1:
+        return False
+    x = state["scratch"]
+    for c in range(q["n_leads"]):
+        if buffer[c * q["stride"] + energy.USABLE] > 0.0:
+            pace = DEAD_S * q["fs_hz"] / len(x)
+            begin_t = beats["n_seen"] - (len(x) + 4) * pace
+            if tape.snip(params["tape"], buffer, c, beats["n_seen"], begin_t, pace, x):
+                for k in range(1, len(x)):
+                    if abs(x[k] - x[0]) > DEAD_MV:
+                        return True
+    return False
+
+
+@kernel
+def ask(params: np.void, state: np.void, buffer: NDArray[np.float64], now: int, out: NDArray[np.void], n: int) -> int:
+    """Decide whether the heart stands still where that is due; returns the number of findings so far."""
+    if state["qrs"]["w"] < rhythm.due(params["rhythm"], state["rhythm"], params["qrs"]["energy"]["block"]):
+        return n
+    return rhythm.silence(state["rhythm"], now, still(params, state, buffer), out, n)
 
 
 @kernel
@@ -231,6 +268,8 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
             state["lost_at"] = state["second_begin"]  # the end of a recording alone must not make it
             lose(state, t, np.nan, lead_reasons, out[n])
             n += 1
+    n = rhythm.tick(params["rhythm"], state["rhythm"], t, state["lost"] == 1, 0, 0.0, out, n)
+    n = ask(params, state, buffer, t, out, n)
     n = alarms.follow_rows(params["alarms"], state["alarms"], out, begun, n)
     state["second"] += 1
     state["second_begin"] = t + 1
@@ -276,11 +315,13 @@ def step(
             while beats["looked"] < beats["energy"]["n_fresh"]:
                 begun = n
                 until_w = state["open_w"] if state["open"] == 1 else qrs.NEVER
+                until_w = min(until_w, rhythm.due(params["rhythm"], state["rhythm"], q["block"]))
                 n = end_of_beats = qrs.search(params["qrs"], beats, buffer, until_w, out, n)
                 for k in range(begun, end_of_beats):
                     n = hear(params, state, buffer, out, k, n)
                 if state["open"] == 1 and beats["w"] >= state["open_w"]:
                     n = measure(params, state, buffer, out, n)
+                n = ask(params, state, buffer, beats["n_seen"] - 1, out, n)
                 n = alarms.follow_rows(params["alarms"], state["alarms"], out, begun, n)
         if state["n_seen"] > state["second_end"]:
             n = end_second(params, state, buffer, out, n)

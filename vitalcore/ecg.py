@@ -9,7 +9,7 @@ from scipy.signal import butter
 
 from vitalcore.alarms import Limits, limits_of
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import alarms, ecg, energy, hrv, qrs, rate, tape
+from vitalcore.kernels import alarms, ecg, energy, hrv, qrs, rate, rhythm, tape
 from vitalcore.operator import Design, Signal, check_range, record, regular_hz
 
 LOW_HZ, HIGH_HZ = 100.0, 1000.0
@@ -104,6 +104,17 @@ def tape_params(front: NDArray[np.void], at: int) -> NDArray[np.void]:
     return params
 
 
+def rhythm_params(fs_hz: float) -> NDArray[np.void]:
+    """Set the limits of rhythms and rates, those of an adult: one row of rhythm.PARAMS."""
+    params = np.zeros(1, rhythm.PARAMS)
+    params["fs_hz"] = fs_hz
+    params["bradycardia_bpm"], params["tachycardia_bpm"], params["hysteresis_bpm"] = 60.0, 100.0, 2.0
+    params["extreme_bpm"], params["n_extreme"] = (40.0, 140.0), (5, 17)
+    params["vt_bpm"], params["n_vt"], params["slowest_bpm"] = 100.0, 5, 40.0
+    params["pause_s"], params["asystole_s"], params["wait_s"], params["lost_s"] = 2.0, 4.0, 0.35, 6.0
+    return params
+
+
 @dataclass(frozen=True)
 class RPeaks:
     """Find heart beats in an ECG in mV, 1 to 12 leads, 100 to 1000 Hz; all leads that carry a signal vote.
@@ -153,6 +164,7 @@ class Ecg:
         stride = int(params["qrs"]["energy"]["stride"][0])
         params["tape"] = tape_params(params["qrs"]["energy"], stride * n_leads)
         params["hrv"]["fs_hz"] = params["edr"]["fs_hz"] = fs_hz
+        params["rhythm"] = rhythm_params(fs_hz)
         params["wait"] = round(WAVES_S * fs_hz)
         params["sos"] = butter(2, WAVE_HZ, "bandpass", fs=fs_hz, output="sos")
         params["rate_num"], params["rate_den"] = signal.fs_hz.numerator, signal.fs_hz.denominator
@@ -171,7 +183,7 @@ class Ecg:
             output,
             BEAT_LATENCY_S,
             lambda n: (
-                (1 + n_leads) * (10 + math.ceil(n / (0.1 * fs_hz)) + 4 * (1 + math.ceil(n / fs_hz)))
+                (4 + n_leads) * (10 + math.ceil(n / (0.1 * fs_hz)) + 4 * (1 + math.ceil(n / fs_hz)))
                 + 3 * alarms.N * (1 + math.ceil(n / fs_hz))
             ),
             wave=signal,

@@ -1,0 +1,196 @@
+"""Atrial fibrillation from the intervals of up to 30 beats: how irregular they are, and whether any order is left.
+
+A forest judges the window that ends with each interval; the beat in its middle is where the rhythm turned.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalcore.kernels import forest
+from vitalcore.kernels.kernel import kernel
+
+N_WINDOW = 30  # intervals
+N_LEAST = 12  # good ones, before anything is judged
+FOLLOW = 0.3  # how much of a new judgement enters the smoothed log-odds
+BEGIN, END = 1.0, -1.0  # smoothed log-odds at which an episode begins and ends
+DELAY = 3  # beats by which that lags behind
+FEATURES = (
+    "rmssd",
+    "median_difference",
+    "upper_difference",
+    "entropy",
+    "small_differences",
+    "turning_points",
+    "order_2",
+    "order_3",
+    "mode",
+    "early_late",
+    "rate",
+    "autocorrelation",
+    "range",
+    "quartiles",
+    "rmssd_late",
+)
+N_FEATURES = len(FEATURES)
+ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT = forest.load("af")
+
+STATE = np.dtype(
+    [
+        ("t", "f8", (N_WINDOW,)),  # of the beats, oldest first; NaN-free
+        ("interval_s", "f8", (N_WINDOW,)),  # before them; NaN where it is not one between two normal beats
+        ("n", "i8"),
+        ("on", "i8"),
+        ("onset", "f8"),
+        ("end", "f8"),
+        ("log_odds", "f8"),  # smoothed
+        ("x", "f8", (N_FEATURES,)),
+        ("scratch", "f8", (N_WINDOW,)),
+    ],
+    align=True,
+)
+
+
+@kernel
+def begin(state: np.void) -> None:
+    """Forget the beats."""
+    state["n"] = 0
+    state["on"] = 0
+    state["log_odds"] = np.nan
+
+
+@kernel
+def sort(x: NDArray[np.float64], n: int) -> None:
+    """Sort the first n values in place."""
+    for i in range(1, n):
+        v = x[i]
+        j = i - 1
+        while j >= 0 and x[j] > v:
+            x[j + 1] = x[j]
+            j -= 1
+        x[j + 1] = v
+
+
+@kernel
+def distance(rr: NDArray[np.float64], n: int, lag: int, scratch: NDArray[np.float64]) -> int:
+    """Collect how far intervals lie from those `lag` places before, sorted; returns how many there are."""
+    m = 0
+    for i in range(lag, n):
+        d = abs(rr[i] - rr[i - lag])
+        if d == d:
+            scratch[m] = d
+            m += 1
+    sort(scratch, m)
+    return m
+
+
+@kernel
+def measure(rr: NDArray[np.float64], n: int, scratch: NDArray[np.float64], x: NDArray[np.float64]) -> bool:
+    """Measure the FEATURES of a window of n intervals; False where too few of them are known.
+
+    rr      : oldest first, NaN where an interval is not known
+    scratch : as long as rr
+    """
+    m = 0
+    total = 0.0
+    for i in range(n):
+        if rr[i] == rr[i]:
+            total += rr[i]
+            m += 1
+    if m < N_LEAST:
+        return False
+    mean = total / m
+    n_pairs = n_late = n_turns = turns = early = 0
+    squares = late = product = power = small = previous = 0.0
+    follows = False
+    for i in range(n):
+        if rr[i] != rr[i]:
+            follows = False
+            continue
+        power += (rr[i] - mean) ** 2
+        if i == 0 or rr[i - 1] != rr[i - 1]:
+            continue
+        d = (rr[i] - rr[i - 1]) / mean
+        square = min(d * d, 1.0)
+        n_pairs += 1
+        squares += square
+        small += abs(d) < 0.05
+        product += (rr[i] - mean) * (rr[i - 1] - mean)
+        if 2 * i >= n:
+            late += square
+            n_late += 1
+        if follows:
+            n_turns += 1
+            turns += (d > 0.0) != (previous > 0.0)
+            early += previous < -0.1 and d > 0.1
+        previous = d
+        follows = True
+    if n_pairs < N_LEAST // 2 or n_turns == 0:
+        return False
+    x[0] = math.sqrt(squares / n_pairs)
+    k = distance(rr, n, 1, scratch)
+    middle = scratch[k // 2] / mean
+    x[1] = middle
+    x[2] = scratch[3 * k // 4] / mean
+    x[4] = small / n_pairs
+    x[5] = turns / n_turns
+    for lag in range(2, 4):
+        k = distance(rr, n, lag, scratch)
+        x[4 + lag] = scratch[k // 2] / mean / (middle + 0.01) if k > 4 else 1.0
+    x[9] = early / n_turns
+    x[10] = 60.0 / mean
+    x[11] = product / (power + 1e-9) * m / n_pairs
+    x[14] = math.sqrt(late / n_late) if n_late > 0 else x[0]
+    near, usual = 0.08 * mean, 0.05 * mean
+    alike = alike_next = most = 0
+    for i in range(n):
+        mine = 0
+        for j in range(n):
+            d = abs(rr[i] - rr[j])
+            mine += d < usual
+            if j > i and j + 1 < n and d < near and rr[j + 1] == rr[j + 1] and rr[i + 1] == rr[i + 1]:
+                alike += 1
+                alike_next += abs(rr[i + 1] - rr[j + 1]) < near
+        most = max(most, mine)
+    x[3] = -math.log((alike_next + 0.5) / (alike + 1.0))
+    x[8] = most / m
+    k = 0
+    for i in range(n):
+        if rr[i] == rr[i]:
+            scratch[k] = rr[i]
+            k += 1
+    sort(scratch, k)
+    x[12] = (scratch[9 * k // 10] - scratch[k // 10]) / mean
+    x[13] = (scratch[3 * k // 4] - scratch[k // 4]) / mean
+    return True
+
+
+@kernel
+def beat(state: np.void, t: float, interval_s: float) -> None:
+    """Take a beat and judge the window that it ends: sets `on`, and `onset` or `end` where that has turned.
+
+    interval_s : before the beat; NaN where it is not one between two beats of the usual way through the heart
+    """
+    n: int = state["n"]
+    if n == N_WINDOW:
+        for k in range(N_WINDOW - 1):
+            state["t"][k] = state["t"][k + 1]
+            state["interval_s"][k] = state["interval_s"][k + 1]
+        n -= 1
+    state["t"][n] = t
+    state["interval_s"][n] = interval_s
+    n += 1
+    state["n"] = n
+    if not measure(state["interval_s"], n, state["scratch"], state["x"]):
+        return
+    odds = forest.score(ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT, 0, state["x"])
+    if state["log_odds"] == state["log_odds"]:
+        odds = state["log_odds"] + FOLLOW * (odds - state["log_odds"])
+    state["log_odds"] = odds
+    if state["on"] == 0 and odds > BEGIN:
+        state["on"] = 1
+        state["onset"] = state["t"][n // 2 - DELAY] if n == N_WINDOW else state["t"][0]
+    elif state["on"] == 1 and odds < END:
+        state["on"] = 0
+        state["end"] = state["t"][n // 2 - DELAY]
