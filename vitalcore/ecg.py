@@ -104,14 +104,16 @@ def tape_params(front: NDArray[np.void], at: int) -> NDArray[np.void]:
     return params
 
 
-def rhythm_params(fs_hz: float) -> NDArray[np.void]:
-    """Set the limits of rhythms and rates, those of an adult: one row of rhythm.PARAMS."""
+def rhythm_params(fs_hz: float, limits: Limits) -> NDArray[np.void]:
+    """Set when a rhythm has its name, by the limits of its alarm where it has one: one row of rhythm.PARAMS."""
     params = np.zeros(1, rhythm.PARAMS)
-    params["fs_hz"] = fs_hz
-    params["bradycardia_bpm"], params["tachycardia_bpm"], params["hysteresis_bpm"] = 60.0, 100.0, 2.0
-    params["extreme_bpm"], params["n_extreme"] = (40.0, 140.0), (5, 17)
-    params["vt_bpm"], params["n_vt"], params["slowest_bpm"] = 100.0, 5, 40.0
-    params["pause_s"], params["asystole_s"], params["wait_s"], params["lost_s"] = 2.0, 4.0, 0.35, 6.0
+    row = params[0]
+    row["fs_hz"] = fs_hz
+    row["bradycardia_bpm"], row["tachycardia_bpm"], row["hysteresis_bpm"] = 60.0, 100.0, 2.0
+    row["extreme_bpm"] = (limits.extreme_bradycardia_per_min, limits.extreme_tachycardia_per_min)
+    row["n_extreme"] = (limits.extreme_bradycardia_beats, limits.extreme_tachycardia_beats)
+    row["vt_bpm"], row["n_vt"], row["slowest_bpm"] = limits.ventricular_per_min, limits.ventricular_beats, 40.0
+    row["pause_s"], row["asystole_s"], row["wait_s"], row["lost_s"] = limits.pause_s, limits.asystole_s, 0.35, 6.0
     return params
 
 
@@ -164,7 +166,7 @@ class Ecg:
         stride = int(params["qrs"]["energy"]["stride"][0])
         params["tape"] = tape_params(params["qrs"]["energy"], stride * n_leads)
         params["hrv"]["fs_hz"] = params["edr"]["fs_hz"] = fs_hz
-        params["rhythm"] = rhythm_params(fs_hz)
+        params["rhythm"] = rhythm_params(fs_hz, limits_of(self.limits))
         params["wait"] = round(WAVES_S * fs_hz)
         params["sos"] = butter(2, WAVE_HZ, "bandpass", fs=fs_hz, output="sos")
         params["rate_num"], params["rate_den"] = signal.fs_hz.numerator, signal.fs_hz.denominator
