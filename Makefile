@@ -33,7 +33,7 @@ bench: $(STAMP)  ## side-by-side speed tables, measured in one run
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m pytest -q benchmarks --benchmark-enable --benchmark-max-time=0.2 --benchmark-columns=median,ops
 
-accuracy: $(STAMP) ## detection scores over the real recordings that are present
+accuracy: $(STAMP) ## scores over the real recordings that are present and signals with exact truth, beside other programs
 	$(BIN)/python -m benchmarks accuracy
 
 pictures: $(STAMP) ## the pictures of the README

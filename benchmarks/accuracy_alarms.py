@@ -29,7 +29,10 @@ def main(arguments: Sequence[str] = ()) -> None:
     if not truths:
         print(f"cinc2015: no ALARMS in {folder}; VITALCORE_DATA names the folder of the real recordings")
         return
-    calls = {truth.record: alarms.raised(truth, said(folder / truth.record), given.window) for truth in truths}
+    calls = {
+        truth.record: alarms.raised(truth, said(folder / truth.record), given.window)
+        for truth in reading.progress(truths, "alarms")
+    }
     if given.each:
         for truth in truths:
             if calls[truth.record] != truth.true:

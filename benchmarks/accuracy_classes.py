@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--lead", choices=("first", "both"), default="both")
     given = parser.parse_args(arguments)
     scores: dict[str, list[RecordScore]] = {}
-    for path in reading.records(given.data / "mitdb", given.records):
+    for path in reading.progress(reading.records(given.data / "mitdb", given.records), "classes"):
         reference = annotations.read(path, "atr")
         if "/" in reference.symbols:
             continue

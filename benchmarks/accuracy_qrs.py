@@ -14,6 +14,7 @@ from vitalcore.ecg import Ecg, RPeaks
 from vitalcore.scoring import annotations, records
 from vitalcore.scoring.marks import Marks, Times
 from vitalcore.scoring.records import RecordScore, Rules
+from vitalcore.scoring.spans import shared
 
 HEAD = ("", "Se %", "+P %", "F1 %", "missed", "invented", "error ms", "p95", "said after p95", "most s")
 WHOLE = Rules(skip_s=0.0)
@@ -28,7 +29,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     operator = Ecg() if given.ecg else RPeaks()
     _arrhythmia(reading.records(given.data / "mitdb", given.records), operator, given.peers, given.each)
     if not given.records:
-        _noise(reading.records(given.data / "nstdb"), operator, given.peers)
+        stressed = reading.records(given.data / "nstdb")
+        _noise(stressed, operator, given.peers)
+        _lies(stressed)
+        if (given.data / "cinc2014").is_dir():
+            _poor(reading.records(given.data / "cinc2014"), operator, given.peers)
 
 
 def row(name: str, score: RecordScore) -> tuple[object, ...]:
@@ -48,7 +53,7 @@ def _arrhythmia(found: list[Path], operator: Ecg | RPeaks, which: str, each: boo
     if not found:
         return
     scores: dict[str, list[tuple[RecordScore, RecordScore]]] = {}
-    for path in found:
+    for path in reading.progress(found, "QRS"):
         reference = annotations.read(path, "atr")
         x, fs_hz = reading.signal(path)
         tests = {
@@ -92,6 +97,51 @@ def _noise(found: list[Path], operator: Ecg | RPeaks, which: str) -> None:
     bars = [(f"bar: {db} dB first lead", "", "", f1, *[""] * 6) for db, f1 in ((12, "99.0"), (6, "92"), (0, "78"))]
     if rows:
         table("QRS, noise stress, the noisy 2-minute segments alone, gross", HEAD, [*rows, *bars])
+
+
+def _lies(found: list[Path]) -> None:
+    """Show what the whole chain says of the patient in noise: there is nothing but sinus rhythm and single beats."""
+    rows: list[tuple[object, ...]] = []
+    by_level = sorted(found, key=lambda path: _db(path.name), reverse=True)
+    for path in reading.progress(by_level, "noise"):
+        reference = annotations.read(path, "atr")
+        x, fs_hz = reading.signal(path)
+        for leads, n in (("first lead", 1), ("both leads", 2)):
+            test = reading.ours(path.name, np.ascontiguousarray(x[:, :n]), fs_hz, Ecg())
+            spans = [(begin, begin + 120.0) for begin in np.arange(300.0, reference.t_s[-1], 240.0)]
+            calm = [(0.0, 300.0), *((end, end + 120.0) for _, end in spans)]
+            shares = [
+                100 * sum(shared(span, test.shutdown) for span in where) / sum(b - a for a, b in where)
+                for where in (spans, calm)
+            ]
+            false = [len(test.episodes.get(kind, ())) for kind in ("asystole", "VF", "VT")]
+            rows.append(
+                (f"{_db(path.name):3d} dB {path.name[:3]}, {leads}", *(f"{share:.0f}" for share in shares), *false)
+            )
+    head = ("", "noisy, unusable %", "clean, unusable %", "asystoles", "VF", "VT")
+    if rows:
+        table("Noise stress: what is said of the patient, episodes in the whole record", head, [*rows, _NONE])
+
+
+_NONE = ("bar, all false", "", "0", "0", "0", "0")
+
+
+def _db(name: str) -> int:
+    return -int(name[-1]) if name[-2] == "_" else int(name[-2:])
+
+
+def _poor(found: list[Path], operator: Ecg | RPeaks, which: str) -> None:
+    scores: dict[str, list[RecordScore]] = {}
+    for path in reading.progress(found, "QRS"):
+        reference = annotations.read(path, "atr")
+        x, fs_hz = reading.signal(path, 1)
+        said = {"vitalcore, first lead": reading.ours(path.name, x, fs_hz, operator)}
+        for name, detect in peers.detectors(which).items():
+            said[name] = marks(path.name, detect(x[:, 0], fs_hz) / fs_hz)
+        for name, test in said.items():
+            scores.setdefault(name, []).append(records.compare(reference, test, WHOLE))
+    rows = [row(name, records.gross(many)) for name, many in scores.items()]
+    table(f"QRS, CinC 2014, {len(found)} records, gross", HEAD, [*rows, ("bar", "", "", "90", *[""] * 6)])
 
 
 def noisy(reference: Marks, test: Marks) -> RecordScore:

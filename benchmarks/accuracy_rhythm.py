@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 def _episodes(folder: Path, title: str, skip_s: float, given: Namespace) -> None:
     scores: list[RecordScore] = []
-    for path in reading.records(folder, given.records):
+    for path in reading.progress(reading.records(folder, given.records), f"episodes, {folder.name}"):
         x, fs_hz = reading.signal(path)
         test = reading.ours(path.name, x, fs_hz, Ecg())
         scores.append(records.compare(annotations.read(path, "atr"), test, Rules(skip_s=skip_s), len(x) / fs_hz))
@@ -75,7 +75,8 @@ def _short(folder: Path) -> None:
         print(f"cinc2017: no {labels}; VITALCORE_DATA names the folder of the real recordings")
         return
     called: dict[str, list[bool]] = {}
-    for name, label in csv.reader(labels.read_text().splitlines()):
+    lines = list(csv.reader(labels.read_text().splitlines()))
+    for name, label in reading.progress(lines, "AF, CinC 2017"):
         if (folder / f"{name}.hea").is_file():
             x, fs_hz = reading.signal(folder / name)
             test = reading.ours(name, x, fs_hz, Ecg())

@@ -216,7 +216,7 @@ def _spread(error_ms: NDArray[np.float64]) -> str:
 def _scenarios(names: Sequence[str]) -> None:
     rows: list[tuple[object, ...]] = []
     pot = []
-    for name in names:
+    for name in reading.progress(names, "scenarios"):
         fs_hz = 1000 if name.startswith("paced") else 250  # pulses are seen from 500 Hz on
         made = SCENARIOS[name].make(fs_hz=fs_hz)
         (result,) = analyze(files.recording(made)).analysed

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     leads = LEADS if given.lead == "all" else (given.lead,)
     scores: dict[str, list[Mapping[str, PointScore]]] = {}
     methods = _methods(given.peers) if given.lead != "all" else {}
-    for path in found:
+    for path in reading.progress(found, "delineation"):
         x, fs_hz = reading.signal(path)
         together = reading.analysed(path.name, x, fs_hz, Ecg())
         for lead in leads:

@@ -2,13 +2,17 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import wfdb
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
 from vitalcore import tables
 from vitalcore.analyze import Result, Results, analyze
@@ -17,6 +21,7 @@ from vitalcore.recording import Recording, Track
 from vitalcore.scoring import results
 from vitalcore.scoring.marks import Marks
 
+T = TypeVar("T")
 Signal = NDArray[np.float64]
 
 
@@ -44,6 +49,11 @@ def records(folder: Path, wanted: Sequence[str] = (), pattern: str = "*.atr") ->
     return found
 
 
+def progress(items: Sequence[T], what: str) -> Iterable[T]:
+    """Go through items, with a bar on a terminal."""
+    return track(items, what, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+
+
 def signal(record: Path, n_leads: int | None = None) -> tuple[Signal, float]:
     """Read the signals of a record (the first n_leads) in mV, and their rate in Hz."""
     read = wfdb.rdrecord(str(record))
@@ -53,8 +63,8 @@ def signal(record: Path, n_leads: int | None = None) -> tuple[Signal, float]:
 def analysed(name: str, x: Signal, fs_hz: float, operator: Operator) -> Result:
     """Run our chain over a recording."""
     leads = tuple(str(k + 1) for k in range(x.shape[1]))
-    track = Track("ecg", "ecg", Fraction(str(fs_hz)).limit_denominator(1000), leads, x, "mV")
-    return analyze(Recording(name, (track,)), {"ecg": operator}).analysed[0]
+    ecg = Track("ecg", "ecg", Fraction(str(fs_hz)).limit_denominator(1000), leads, x, "mV")
+    return analyze(Recording(name, (ecg,)), {"ecg": operator}).analysed[0]
 
 
 def marks(name: str, result: Result, final: bool = False) -> Marks:
