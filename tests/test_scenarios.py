@@ -32,6 +32,8 @@ NOT_MET = {  # scenario and part: why
     "artefact_loose_lead rate": "waves of the artefact are counted",
     "lead_off_rail beat": "beats are missed for seconds after the leads come back",
     "lead_off_hum beat": "beats are said in the hum of an open cable",
+    "ec13_3c beat": "small narrow beats between tall wide ones are missed",
+    "ec13_3c rate": "small narrow beats between tall wide ones are missed",
     "electrode_off beat": "beats are said in the hum of an open electrode",
 }
 
