@@ -13,13 +13,18 @@ from numpy.typing import NDArray
 Detector = Callable[[NDArray[np.float64], float], NDArray[np.float64]]
 
 
-def _neurokit(method: str) -> Detector:
+def _neurokit(method: str, cleaned: bool = True) -> Detector:
+    """Make a detector of neurokit2.
+
+    cleaned : by its own method for this detector, where it has one
+    """
+
     def detect(x: NDArray[np.float64], fs_hz: float) -> NDArray[np.float64]:
         import neurokit2 as nk
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            clean = nk.ecg_clean(x, sampling_rate=int(fs_hz), method=method)
+            clean = nk.ecg_clean(x, sampling_rate=int(fs_hz), method=method) if cleaned else x
             _, found = nk.ecg_peaks(clean, sampling_rate=int(fs_hz), method=method)
         return np.asarray(found["ECG_R_Peaks"], np.float64)
 
@@ -54,7 +59,7 @@ def detectors(which: str) -> Mapping[str, Detector]:
         "neurokit2 pantompkins": _neurokit("pantompkins1985"),
     }
     slow = {
-        "neurokit2 khamis": _neurokit("khamis2016"),
+        "neurokit2 khamis": _neurokit("khamis2016", cleaned=False),
         "wfdb gqrs": _gqrs,
         "wfdb xqrs": _xqrs,
     }
