@@ -8,11 +8,18 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+
 from benchmarks import reading
 from benchmarks.sidebyside import table
 from vitalcore.ecg import Ecg
+from vitalcore.kernels import af
 from vitalcore.scoring import annotations, episodes, records
+from vitalcore.scoring.marks import Marks
 from vitalcore.scoring.records import RecordScore, Rules
+from vitalcore.scoring.spans import Span, merge
 
 HEAD = ("", "episodes", "found", "Se %", "said", "right", "+P %", "duration Se %", "duration +P %", "minutes", "said")
 
@@ -23,6 +30,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     _episodes(given.data / "mitdb", "MIT-BIH, both leads, first 5 min skipped", 300.0, given)
     _episodes(given.data / "vfdb", "Malignant ventricular ectopy, both leads, whole records", 0.0, given)
     if not given.records:
+        _intervals(given.data / "afdb_rr")
         _short(given.data / "cinc2017")
 
 
@@ -47,6 +55,44 @@ def _episodes(folder: Path, title: str, skip_s: float, given: Namespace) -> None
 
 
 _BAR = ("bar: AF", "", "", "", "", "", "", "97", "97", "", "")
+
+
+def _intervals(folder: Path) -> None:
+    """Compare episodes of AF told from beat times alone: the database's own beats, no waves."""
+    rows = []
+    whole = episodes.EpisodeScore()
+    for path in reading.progress(reading.records(folder, pattern="*.mat"), "AF from intervals"):
+        read = loadmat(path.with_suffix(".mat"))
+        fs_hz = float(read["Fs"].item())
+        t_s = read["qrs"].ravel() / fs_hz
+        bounds = [(sample / fs_hz, kind) for sample, kind in read["afBounds"].tolist()]
+        ends = [*(at_s for at_s, _ in bounds[1:]), float(t_s[-1])]
+        true = merge((at_s, end_s) for (at_s, kind), end_s in zip(bounds, ends, strict=True) if kind == 1)
+        score = episodes.compare(_marks(t_s, true), _marks(t_s, fibrillation(t_s)), "AF", 0.0, float(t_s[-1]))
+        rows.append(_row(str(read["recordName"].item()), score))
+        whole += score
+    if rows:
+        table("Episodes of AF from intervals alone, MIT-BIH AF", HEAD, [*rows, _row("gross", whole), _BAR])
+
+
+def _marks(t_s: NDArray[np.float64], spans: tuple[Span, ...]) -> Marks:
+    return Marks("", t_s, np.full(len(t_s), "N"), episodes={"AF": spans})
+
+
+def fibrillation(t_s: NDArray[np.float64]) -> tuple[Span, ...]:
+    """Tell the episodes that our rule finds in the times of beats."""
+    state = np.zeros(1, af.STATE)
+    af.begin(state[0])
+    found: list[Span] = []
+    on = False
+    for at_s, interval_s in zip(t_s, np.diff(t_s, prepend=np.nan), strict=True):
+        af.beat(state[0], at_s, interval_s)
+        if on and not state[0]["on"]:
+            found.append((float(state[0]["onset"]), float(state[0]["end"])))
+        on = bool(state[0]["on"])
+    if on:
+        found.append((float(state[0]["onset"]), float(t_s[-1])))
+    return merge(found)
 
 
 def _row(name: str, score: episodes.EpisodeScore) -> tuple[object, ...]:
