@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import alarms, codes, edr, energy, finding, hrv, qrs, quality, rate, rhythm, sos, tape
+from vitalcore.kernels import alarms, codes, edr, energy, finding, hrv, qrs, quality, rate, rhythm, sos, tape, waves
 from vitalcore.kernels.kernel import kernel
 
 MAX_LEADS = 12
@@ -36,6 +36,7 @@ STATE = np.dtype(
         ("rate", rate.RATE),
         ("tape", tape.STATE),
         ("rhythm", rhythm.STATE),
+        ("waves", waves.STATE),
         ("hrv", hrv.STATE),
         ("edr", edr.STATE),
         ("scratch", "f8", (125,)),
@@ -98,8 +99,13 @@ def clean(params: np.void, state: np.void, c: int, x: NDArray[np.float64], wave:
 
 
 @kernel
-def measure(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDArray[np.void], n: int) -> int:
-    """Measure the waves of the beat that waits for it, in each usable lead; returns the number of findings so far."""
+def measure(
+    params: np.void, state: np.void, buffer: NDArray[np.float64], after_s: float, out: NDArray[np.void], n: int
+) -> int:
+    """Measure the waves of the beat that waits for it, in each usable lead; returns the number of findings so far.
+
+    after_s : until the next beat, NaN where none has come
+    """
     if state["open"] == 0:
         return n
     state["open"] = 0
@@ -128,6 +134,9 @@ def measure(params: np.void, state: np.void, buffer: NDArray[np.float64], out: N
         row["body"][:] = np.nan
         row["body"][finding.RR_S] = state["open_interval_s"]
         row["body"][finding.CLASS] = state["open_label"]
+        if buffer[head + energy.QUALITY] >= READABLE:
+            n_seen, before_s = state["qrs"]["n_seen"], state["open_interval_s"]
+            waves.tell(params["tape"], state["waves"], buffer, c, n_seen, q["fs_hz"], before_s, after_s, row)
         n += 1
     return n
 
@@ -146,7 +155,7 @@ def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDAr
     rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
     edr.beat(state["edr"], beat)
     n = rhythm.beat(params["rhythm"], state["rhythm"], beat, out, n)
-    n = measure(params, state, buffer, out, n)
+    n = measure(params, state, buffer, (beat["t"] - state["open_t"]) / q["fs_hz"], out, n)
     state["open"] = 1
     state["open_w"] = int((beat["t"] + params["wait"]) // q["block"]) + 1
     state["open_t"] = beat["t"]
@@ -320,7 +329,7 @@ def step(
                 for k in range(begun, end_of_beats):
                     n = hear(params, state, buffer, out, k, n)
                 if state["open"] == 1 and beats["w"] >= state["open_w"]:
-                    n = measure(params, state, buffer, out, n)
+                    n = measure(params, state, buffer, np.nan, out, n)
                 n = ask(params, state, buffer, beats["n_seen"] - 1, out, n)
                 n = alarms.follow_rows(params["alarms"], state["alarms"], out, begun, n)
         if state["n_seen"] > state["second_end"]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels.energy import LARGEST
 from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.rpeak import wrap
 
 MAX_LEADS = 12
 
@@ -98,13 +99,17 @@ def snip(
         return False
     ring = buffer[params["at"] + lead * n_ring : params["at"] + (lead + 1) * n_ring]
     total = 0.0
+    last = math.floor(u)
+    i = last % n_ring
     for j in range(len(out)):
         k = math.floor(u + pace * j)
         part = u + pace * j - k
-        a = ring[(k - 1) % n_ring]
-        b = ring[k % n_ring]
-        c = ring[(k + 1) % n_ring]
-        d = ring[(k + 2) % n_ring]
+        i = wrap(i + k - last, n_ring)
+        last = k
+        a = ring[wrap(i - 1, n_ring)]
+        b = ring[i]
+        c = ring[wrap(i + 1, n_ring)]
+        d = ring[wrap(i + 2, n_ring)]
         bend = 2.0 * a - 5.0 * b + 4.0 * c - d + part * (3.0 * (b - c) + d - a)
         out[j] = b + 0.5 * part * (c - a + part * bend)
         total += out[j]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitalcore import catalogue
 from vitalcore import findings as named
+from vitalcore import intervals
 from vitalcore.alarms import PRIORITIES, STATES
 from vitalcore.analyze import Result, Results
 from vitalcore.errors import VitalcoreError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BEATS_OF = {"ecg": "beats", "ppg": "pulses", "face": "blinks", "ear": "blinks"}
-NAMES = ("beats", "pulses", "blinks", "features", "events", "alarms")
+NAMES = ("beats", "waves", "pulses", "blinks", "features", "events", "alarms")
 
 _BEAT = [
     ("stream", "string"),
@@ -46,6 +47,21 @@ _FIELDS = {  # column -> field of findings.BEATS, and whether it is a time
     "end_s": ("end", True),
     "completeness": ("completeness", False),
 }
+_BOUNDARIES = ("p_on", "p_peak", "p_off", "qrs_on", "qrs_off", "t_on", "t_peak", "t_off")
+_WAVES = [  # one row a heart beat and lead
+    ("stream", "string"),
+    ("channel", "string"),
+    ("t_s", "float64"),  # R peak
+    ("t_known_s", "float64"),
+    ("class", "string"),  # final
+    ("quality", "float32"),
+    ("reasons", "string"),
+    *((f"{name}_s", "float64") for name in _BOUNDARIES),  # NaN: the wave is not there, or can't be seen
+    ("rr_s", "float64"),
+    *((name, "float64") for name in ("pr_s", "qrs_s", "qt_s", *(f"qtc_{each}_s" for each in intervals.FORMULAS))),
+    ("st_60", "float64"),  # in the signal's unit, 60 and 80 ms after the J point against the level before QRS
+    ("st_80", "float64"),
+]
 _FEATURE = [
     ("stream", "string"),
     ("channel", "string"),
@@ -97,6 +113,9 @@ def tables(results: Results) -> dict[str, "pa.Table"]:
         if of_kind:
             columns = _BEAT + [(column, "float64") for column in _MEASURED[name]]
             made[name] = _table(columns, (_beats(result, name) for result in of_kind))
+    hearts = [result for result in results.analysed if result.track.kind == "ecg"]
+    if hearts:
+        made["waves"] = _table(_WAVES, map(_waves, hearts))
     made["features"] = _table(_FEATURE, map(_features, results.analysed))
     made["events"] = _table(_EVENT, map(_events, results.analysed))
     made["alarms"] = _table(_ALARM, map(_alarms, results.analysed))
@@ -178,6 +197,22 @@ def _beats(result: Result, name: str) -> dict[str, Any]:
     for column in _MEASURED[name]:
         field, is_time = _FIELDS[column]
         part[column] = track.seconds(found[field]) if is_time else found[field]
+    return part
+
+
+def _waves(result: Result) -> dict[str, Any]:
+    track = result.track
+    found = named.waves(result.findings)
+    found = found[np.lexsort((found["channel"], found["t"]))]
+    part = _common(result, found)
+    part["t_s"] = track.seconds(found["t"])
+    part["class"] = letters(found["label"])
+    for name in _BOUNDARIES:
+        part[f"{name}_s"] = track.seconds(found[name])
+    assert track.fs_hz is not None  # an ECG has a rate
+    part |= intervals.intervals_s(found, float(track.fs_hz))
+    for name in ("rr_s", "st_60", "st_80"):
+        part[name] = found[name]
     return part
 
 
