@@ -55,7 +55,7 @@ SCRATCH = np.dtype(
         ("y", "f8", (N_SNIP,)),  # smoothed
         ("look", "f4", (128,)),
         ("hidden", "f4", (64,)),
-        ("answer", "f4", (10,)),
+        ("answer", "f8", (10,)),
         ("times", "f8", (N_TIMES,)),
         ("peaks", "f8", (MAX_PEAKS,)),
         ("bends", "f8", (MAX_PEAKS,)),

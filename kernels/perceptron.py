@@ -39,7 +39,7 @@ def run(
     net: int,
     x: NDArray[np.float32],
     hidden: NDArray[np.float32],
-    out: NDArray[np.float32],
+    out: NDArray[np.float64],
 ) -> None:
     """Answer the inputs x by one net.
 

@@ -15,7 +15,7 @@ WEIGHTS, SHAPE = MODEL
 
 LEAST_BEFORE, LEAST_AFTER = 25, 50  # places that must be known on each side of R
 QRS_NOISE, WAVE_NOISE = 0.1, 0.7  # of a QRS complex' range, of a wave's height: noise in which no boundary is said
-FLAT_MV = 0.01  # a wave that is not higher is not there
+FLAT_MV = 0.006  # a wave that is not higher is not there
 P_LIMIT = 0.5  # log-odds from which there is a P wave
 P_MEMORY, PR_MEMORY = 0.2, 0.3  # share of the newest beat in what is remembered
 USUAL_PR_S = 0.01  # change of PR from beat to beat, before it is known

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore import catalogue
+from vitalcore import catalogue, intervals
 from vitalcore import findings as named
-from vitalcore import intervals
 from vitalcore.alarms import PRIORITIES, STATES
 from vitalcore.analyze import Result, Results
 from vitalcore.errors import VitalcoreError

@@ -17,7 +17,7 @@ def test_at_60_beats_a_minute_no_formula_corrects(formula: str) -> None:
     ("formula", "qtc_s"),
     [  # QT 360 ms at RR 640 ms (93.75 beats a minute)
         ("bazett", 0.45),  # 0.36 / 0.8
-        ("fridericia", 0.41773),  # 0.36 / 0.86177
+        ("fridericia", 0.417743),  # 0.36 / 0.861774
         ("framingham", 0.41544),  # 0.36 + 0.154 * 0.36
         ("hodges", 0.4190625),  # 0.36 + 0.00175 * 33.75
     ],

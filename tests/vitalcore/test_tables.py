@@ -131,3 +131,17 @@ def test_alarms_are_there_once_each_with_their_delays_readable() -> None:
     assert lost.t_decided_s <= 40
     assert lost.t_end_s == pytest.approx(40, abs=1.1)
     assert made.t_decided_s.is_monotonic_increasing
+
+
+def test_waves_have_one_row_a_beat_and_lead_with_intervals_and_qtc() -> None:
+    made = tables.tables(analyze(Recording("r", (ecg(heart(30)),))))
+    waves, beats = made["waves"].to_pandas(), made["beats"].to_pandas()
+    assert len(beats) - 2 <= len(waves) <= len(beats)
+    assert set(waves.channel) == {"II"}
+    sure = waves.dropna()
+    assert len(sure) > 0.8 * len(waves)
+    assert (sure.p_on_s < sure.p_peak_s).all()
+    assert (sure.qrs_off_s < sure.t_peak_s).all()
+    np.testing.assert_allclose(sure.qt_s, sure.t_off_s - sure.qrs_on_s)
+    np.testing.assert_allclose(sure.qtc_bazett_s, sure.qt_s / np.sqrt(sure.rr_s))
+    assert np.abs(sure.st_60).max() < 0.1
