@@ -134,7 +134,7 @@ def sampled(x: Times, at_s: Times) -> Times:
 
 def plain(signals: Sequence[Times], beats: Beats, rows: NDArray[np.int64]) -> Looks:
     """Cut snips as the chain does, at R."""
-    x = np.array([sampled(signals[beats.record[j]][:, beats.lead[j]], beats.r_s[j] + GRID) for j in rows])
+    x = np.array([sampled(signals[beats.record[j]][:, beats.lead[j]], beats.r_s[j] + GRID) for j in rows.tolist()])
     times = (beats.times_s[rows] - beats.r_s[rows, None]) / d.GRID_S + d.R_AT
     before = np.nan_to_num(beats.before_s[rows] / d.GRID_S, nan=d.UNKNOWN_RR)
     after = np.nan_to_num(beats.after_s[rows] / d.GRID_S)
@@ -447,7 +447,7 @@ def presence(sure: Times, has: NDArray[np.int64], limit: float) -> str:
 
 def part_of(looks: Looks, rows: NDArray[np.bool_]) -> Looks:
     """Pick snips."""
-    return Looks(*(each[rows] for each in looks))
+    return Looks._make(each[rows] for each in looks)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -463,7 +463,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     given = parser.parse_args(arguments)
     names, signals, beats = read(Path(given.data) / "ludb")
     versions = [varied(signals, beats, 100 + k) for k in range(given.versions)]
-    looks = Looks(*(np.concatenate(each) for each in zip(*versions, strict=True)))
+    looks = Looks._make(np.concatenate(each) for each in zip(*versions, strict=True))
     fold = folds(len(names))
     tried = plain(signals, beats, np.arange(len(beats.r_s)))
     times, sure = np.full(tried.times.shape, np.nan), np.full((len(tried.x), 4), np.nan)

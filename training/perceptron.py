@@ -53,6 +53,7 @@ def fit(batch: Callable[[int], Batch], n_hidden: int, rounds: int, seed: int) ->
     """
     rng = np.random.default_rng(seed)
     net: Net | None = None
+    moments: list[tuple[Array, Array]] = []
     steps = 0
     for e in range(rounds):
         x, target, weight, label, asked = (np.asarray(each, np.float32) for each in batch(e))

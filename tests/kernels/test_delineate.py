@@ -91,16 +91,13 @@ def test_smoothing_is_a_mean_of_five() -> None:
     assert math.isclose(s["amplitude"], np.ptp(x[d.R_AT - 40 : d.R_AT + 41]) + 1e-3)
 
 
-def test_the_sharpest_extrema_are_offered_first_behind_the_peak_said_before() -> None:
+def test_the_sharpest_extrema_are_offered_behind_the_peak_said_before() -> None:
     s = np.zeros(1, d.SCRATCH)[0]
-    x = np.zeros(d.N_SNIP)
-    for at, tall in ((165, 0.2), (190, 0.5), (215, 0.1)):
-        x += tall * np.exp(-0.5 * ((np.arange(d.N_SNIP) - at) / 4) ** 2)
-    s["x"][:] = x
+    place = np.arange(d.N_SNIP)
+    s["x"][:] = 0.3 * np.exp(-0.5 * ((place - 165) / 4) ** 2) - 0.5 * np.exp(-0.5 * ((place - 200) / 4) ** 2)
     d.smooth(s)
     s["times"][:] = (80, 90, 100, 110, 140, 150, 207.5, 230)
     n = d.list_peaks(s, d.T_CHOICE)
-    assert s["peaks"][0] == 207.5
-    assert s["peaks"][1] == 190
-    assert s["peaks"][2] == 165
-    assert n == d.MAX_PEAKS
+    assert s["peaks"][:3].tolist() == [207.5, 200, 165]
+    assert 3 <= n <= d.MAX_PEAKS
+    assert d.list_peaks(s, d.T_WIDE) == 1
