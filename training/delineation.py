@@ -134,7 +134,7 @@ def sampled(x: Times, at_s: Times) -> Times:
 
 def plain(signals: Sequence[Times], beats: Beats, rows: NDArray[np.int64]) -> Looks:
     """Cut snips as the chain does, at R."""
-    x = np.array([sampled(signals[beats.record[j]][:, beats.lead[j]], beats.r_s[j] + GRID) for j in rows.tolist()])
+    x = np.array([sampled(signals[int(beats.record[j])][:, beats.lead[j]], beats.r_s[j] + GRID) for j in rows.tolist()])
     times = (beats.times_s[rows] - beats.r_s[rows, None]) / d.GRID_S + d.R_AT
     before = np.nan_to_num(beats.before_s[rows] / d.GRID_S, nan=d.UNKNOWN_RR)
     after = np.nan_to_num(beats.after_s[rows] / d.GRID_S)
@@ -164,7 +164,7 @@ def varied(signals: Sequence[Times], beats: Beats, seed: int) -> Looks:
         to = np.concatenate([[0.0], np.cumsum(np.diff(knots) * stretch)])
         middle = r_s if rng.random() < 0.8 else 0.5 * (on + off) + rng.uniform(-0.03, 0.03)
         r_new = np.interp(middle, knots, to) + rng.uniform(-0.012, 0.012)
-        wave = sampled(signals[beats.record[j]][:, beats.lead[j]], np.interp(r_new + GRID, to, knots))
+        wave = sampled(signals[int(beats.record[j])][:, beats.lead[j]], np.interp(r_new + GRID, to, knots))
         x[j] = disturbed(wave, rng)
         times[j] = (np.interp(beats.times_s[j], knots, to) - r_new) / d.GRID_S + d.R_AT
         before[j] = np.nan_to_num(beats.before_s[j] / d.GRID_S, nan=d.UNKNOWN_RR)
