@@ -35,6 +35,7 @@ def _list(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another day.")
 @click.option("--noise", type=click.Choice(NOISES), help="Noise to add; bw, em and ma are those of PhysioNet's nstdb.")
 @click.option("--snr-db", type=click.FloatRange(-30, 60), default=12, show_default=True, help="How far below the QRS.")
+@click.option("--stress", is_flag=True, help="Let the noise begin after 5 min and come for 2 min in 4.")
 @click.option(
     "-o",
     "--out",
@@ -50,12 +51,13 @@ def simulate(
     seed: int,
     noise: str | None,
     snr_db: float,
+    stress: bool,
     out: Path | None,
 ) -> None:
     """Make the ECG of SCENARIO, and write what is true of it beside it.
 
     NAME.atr has the beats and rhythms as WFDB annotations, NAME.truth.json also the alarms that are due and those that
-    must not be raised. The same options give the same samples.
+    must not be raised, and where P, QRS and T begin and end. The same options give the same samples.
     """
     from vitalcore.fixtures import files, scenarios
 
@@ -66,6 +68,7 @@ def simulate(
         seed,
         noise_kind=noise or "",
         snr_db=snr_db,
+        stress=stress,
         noise_folder=Path(os.environ.get("VITALCORE_DATA", ".")) / "nstdb",
     )
     written = files.write(made, out or Path(f"{scenario}.hea"))
