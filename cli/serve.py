@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from pathlib import Path
 
 import click
 
@@ -11,18 +12,25 @@ import click
 @click.option("--live", default="tcp://127.0.0.1:7402", show_default=True, help="Where subscribers hear results.")
 @click.option("--control", default="tcp://127.0.0.1:7403", show_default=True, help="Where they ask for more.")
 @click.option("--max-streams", type=click.IntRange(1, 65536), default=8192, show_default=True)
-def serve(ingest: str, live: str, control: str, max_streams: int) -> None:
+@click.option(
+    "--limits",
+    type=click.Path(path_type=Path),
+    help="TOML file of alarm limits, by preset and by the beginning of a stream's key.  [default: adult]",
+)
+def serve(ingest: str, live: str, control: str, max_streams: int, limits: Path | None) -> None:
     """Run an engine until Ctrl-C or SIGTERM.
 
     It acknowledges samples as `received`: nothing is stored. Only loopback addresses are served.
     """
+    from vitalcore.alarms import read
     from vitalcore.cli.warmup import warm_up
     from vitalcore.streams.engine import Engine, parts
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    engine = Engine(ingest, live, control, max_streams=max_streams)
+    book = None if limits is None else read(limits)
+    engine = Engine(ingest, live, control, max_streams=max_streams, limits=book)
     warm_up(parts())
 
     def announce() -> None:

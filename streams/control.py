@@ -6,7 +6,8 @@ from typing import Any
 
 import zmq
 
-from vitalcore.errors import ProtocolError
+from vitalcore import alarms
+from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.streams import maps, wire
 from vitalcore.streams.table import Message, Refusal, Stream, Streams
 from vitalcore.streams.wire import Code
@@ -38,6 +39,8 @@ class Control:
             "STATUS": self._status,
             "SNAPSHOT": self._snapshot,
             "REPLAY": self._replay,
+            "CONFIG": self._config,
+            "ALARM_ACK": self._acknowledge,
         }
 
     def work(self) -> bool:
@@ -59,8 +62,8 @@ class Control:
         try:
             fields = maps.unpack(message)
             type_ = fields["type"]
-            if type_ in ("CONFIG", "ALARM_ACK", "ERASE"):
-                raise Refusal(Code.UNSUPPORTED, f"{type_} is not in this version: it has no alarms and keeps nothing")
+            if type_ == "ERASE":
+                raise Refusal(Code.UNSUPPORTED, "ERASE is not in this version: it keeps nothing")
             if type_ not in self._answers:
                 raise Refusal(Code.BAD_MESSAGE, f"on control a message is one of {', '.join(self._answers)}")
             answer = self._answers[type_](fields)
@@ -98,9 +101,12 @@ class Control:
         items: list[list[Any]] = []
         size = 0
         for topic, stream, what in self._topics(prefix, after):
-            last = stream.recent[what][-1]
-            items.append([topic, *_again(last)])
-            size += len(topic) + len(last[1]) + len(last[2])
+            kept = {last[0]: last for last in (stream.recent[what][-1],)}
+            if what == "alarm":
+                kept |= {message[0]: message for message in stream.standing.values()}
+            for _, message in sorted(kept.items()):
+                items.append([topic, *_again(message)])
+                size += len(topic) + len(message[1]) + len(message[2])
             if size > PAGE_BYTES or len(items) >= PAGE_ITEMS:
                 return {"type": "SNAPSHOT_OK", "items": items, "more": True}
         return {"type": "SNAPSHOT_OK", "items": items, "more": False}
@@ -127,6 +133,39 @@ class Control:
         oldest = kept[0][0] if kept else 0
         newest = kept[-1][0] if kept else 0
         return {"type": "REPLAY_OK", "topic": topic, "items": items, "oldest": oldest, "newest": newest, "more": more}
+
+    def _config(self, fields: dict[str, Any]) -> dict[str, Any]:
+        stream = self._monitored(fields)
+        assert stream.limits is not None  # _monitored sees to it
+        changes = fields.get("limits", {})
+        if not isinstance(changes, dict):
+            raise Refusal(Code.BAD_MESSAGE, "limits must be a map from their names to their values")
+        if changes:
+            try:
+                self._streams.configure(stream, stream.limits.changed(changes, stream.key))
+            except ParameterError as error:
+                raise Refusal(Code.BAD_PARAMETER, str(error)) from None
+        return {"type": "CONFIG_OK", "key": stream.key, "limits": stream.limits.spelled()}
+
+    def _acknowledge(self, fields: dict[str, Any]) -> dict[str, Any]:
+        stream = self._monitored(fields)
+        name = maps.text(fields, "code")
+        numbers = {known: number for number, known in alarms.NAMES.items()}
+        if name not in numbers:
+            raise Refusal(Code.BAD_PARAMETER, f"there is no alarm {name[:64]}; there are {', '.join(numbers)}")
+        if not self._streams.acknowledge(stream, numbers[name]):
+            raise Refusal(Code.NOT_FOUND, f"{name} of {stream.key} does not stand")
+        return {"type": "ALARM_ACK_OK", "key": stream.key, "code": name}
+
+    def _monitored(self, fields: dict[str, Any]) -> Stream:
+        """Find the stream that a request names, one with alarms."""
+        key = maps.check_key(fields.get("key"))
+        stream = self._streams.by_key.get(key)
+        if stream is None:
+            raise Refusal(Code.NOT_FOUND, f"there is no stream {key}")
+        if stream.limits is None:
+            raise Refusal(Code.UNSUPPORTED, f"{key} has no alarms: only those of an ecg are watched")
+        return stream
 
     def _keys(self, prefix: str, after: str) -> list[str]:
         return sorted(key for key in self._streams.by_key if key > after and key.startswith(prefix))

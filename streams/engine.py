@@ -11,6 +11,7 @@ import numpy as np
 import zmq
 
 from vitalcore import warm
+from vitalcore.alarms import Book
 from vitalcore.kernels.records import CRC_SLICES, ROW, STREAM, scan, unpack
 from vitalcore.operator import Operator
 from vitalcore.streams import maps, sockets, wire
@@ -33,6 +34,7 @@ class Engine:
     chains                : what is computed on each kind of signal; by default Ecg, Ppg and Face
     max_streams           : 1 to 65,536
     memory                : bytes that samples under way may come to, over all streams
+    limits                : of the alarms, by stream; by default those of the chains
 
     The sockets are bound when this returns, so `endpoints` can be read; `run` serves them. Acknowledgements mean
     `received`: nothing survives the engine.
@@ -48,6 +50,7 @@ class Engine:
         chains: Mapping[str, Operator] | None = None,
         max_streams: int = 8192,
         memory: int = 1 << 29,
+        limits: Book | None = None,
     ) -> None:
         self._chains = warm.CHAINS if chains is None else dict(chains)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -68,7 +71,7 @@ class Engine:
         self.instance = secrets.token_hex(8)
         self.ready = threading.Event()
         self._started_ns = time.time_ns()
-        streams = Streams(self._chains, max_streams, memory)
+        streams = Streams(self._chains, max_streams, memory, limits)
         greeting = {
             "version": maps.WIRE_VERSION,
             "engine": f"vitalcore {version()}",

@@ -7,7 +7,7 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from vitalcore.kernels.finding import BEAT, FEATURE, WAVES
+from vitalcore.kernels.finding import ALARM, BEAT, ENDED, FEATURE, STATE, WAVES
 from vitalcore.streams import maps, messages, wire
 from vitalcore.streams.table import Stream, Streams, Table
 
@@ -66,7 +66,7 @@ class Live:
             self._frames.setdefault(slot, []).append((x[offsets[i] : offsets[i + 1], 0], int(indices[i])))
 
     def findings(self, table: Table, found: NDArray[np.void], arrival_ns: int) -> None:
-        """Publish findings of a table in their order; features of one second go as one message."""
+        """Publish findings of a table in their order; features of one second, leads of one beat go as one message."""
         rows: list[messages.Row] = found.tolist()
         i = 0
         while i < len(rows):
@@ -77,19 +77,27 @@ class Live:
             if stream is None:
                 continue
             base = 0 if table.timed else stream.base
-            if kind == FEATURE:
+            if kind in (FEATURE, WAVES):
                 first = i - 1
-                while i < len(rows) and rows[i][1] == FEATURE and rows[i][0] == slot and rows[i][4] == t:
+                while i < len(rows) and rows[i][1] == kind and rows[i][0] == slot and rows[i][4] == t:
                     i += 1
-                what, payload = "feature", messages.features(rows[first:i], base, arrival_ns)
+                if kind == FEATURE:
+                    what, payload = "feature", messages.features(rows[first:i], base, arrival_ns)
+                else:
+                    what, payload = "delineation", messages.delineation(rows[first:i], base, arrival_ns)
             elif kind == BEAT:
                 what, payload = "beat", messages.beat(row, base, arrival_ns)
-            elif kind == WAVES:
-                what, payload = "delineation", messages.delineation(row, base, arrival_ns)
+            elif kind == ALARM:
+                what, payload = "alarm", messages.alarm(row, base, arrival_ns)
             else:
                 what, payload = "event", messages.event(row, base, arrival_ns)
             index, t_event_ns, t_known_ns = self._place(stream, table.timed, slot, t, row[5])
             self._say(stream, what, index, t_event_ns, t_known_ns, payload, arrival_ns)
+            if kind == ALARM:
+                if row[8][STATE] == ENDED:
+                    stream.standing.pop(row[2], None)
+                else:
+                    stream.standing[row[2]] = stream.recent["alarm"][-1]
 
     def wave(
         self, stream: Stream, chunk: int, index: int, wave: NDArray[np.float64], t_ns: NDArray[np.int64] | None

@@ -5,6 +5,7 @@ from typing import Any
 import msgpack
 
 from vitalcore import catalogue
+from vitalcore.alarms import PRIORITIES, STATES
 from vitalcore.kernels import finding as raw
 
 Row = tuple[int, int, int, int, float, float, float, int, list[float]]  # a row of FINDING
@@ -19,6 +20,7 @@ _WAVES = {
     "t_peak": raw.T_PEAK,
     "t_off": raw.T_OFF,
 }
+_ranks = {number: name for name, number in PRIORITIES.items()}
 _names = {number: code.name for number, code in catalogue.by_id().items()}
 
 
@@ -58,22 +60,49 @@ def beat(row: Row, base: int, arrival_ns: int) -> bytes:
     return packed
 
 
-def delineation(row: Row, base: int, arrival_ns: int) -> bytes:
-    """Spell the waves of a heart beat in one lead; what is absent is nil."""
+def alarm(row: Row, base: int, arrival_ns: int) -> bytes:
+    """Spell what is said of an alarm."""
     _, _, code, channel, t, _, quality, reasons, body = row
-    places = {place: _number(body[at] + base) for place, at in _WAVES.items()}
     packed: bytes = _pack(
         {
             "code": name(code),
             "channel": channel,
             "t": t + base,
-            "class": chr(int(body[raw.CLASS])),
-            "rr_s": _number(body[raw.RR_S]),
-            **places,
-            "st_60": _number(body[raw.ST_60]),
-            "st_80": _number(body[raw.ST_80]),
+            "t_end": _number(body[raw.T_END] + base),
+            "state": STATES[int(body[raw.STATE])],
+            "priority": _ranks[int(body[raw.PRIORITY])],
+            "latching": bool(body[raw.LATCHING]),
+            "measured": _number(body[raw.MEASURED]),
+            "limit": _number(body[raw.LIMIT]),
+            "evidence": [_number(body[raw.EVIDENCE_FROM] + base), _number(body[raw.EVIDENCE_TO] + base)],
             "quality": _number(quality),
             "reasons": catalogue.reasons(reasons),
+            "t_arrival_ns": arrival_ns,
+        }
+    )
+    return packed
+
+
+def delineation(rows: list[Row], base: int, arrival_ns: int) -> bytes:
+    """Spell the waves of a heart beat in each of its leads; what is absent is nil."""
+    beat = rows[0]
+    packed: bytes = _pack(
+        {
+            "code": name(beat[2]),
+            "t": beat[4] + base,
+            "class": chr(int(beat[8][raw.CLASS])),
+            "rr_s": _number(beat[8][raw.RR_S]),
+            "leads": [
+                {
+                    "channel": row[3],
+                    **{place: _number(row[8][at] + base) for place, at in _WAVES.items()},
+                    "st_60": _number(row[8][raw.ST_60]),
+                    "st_80": _number(row[8][raw.ST_80]),
+                    "quality": _number(row[6]),
+                    "reasons": catalogue.reasons(row[7]),
+                }
+                for row in rows
+            ],
             "t_arrival_ns": arrival_ns,
         }
     )

@@ -26,7 +26,7 @@ class Message:
     """Hold one live message.
 
     key     : site/subject/device/signal
-    what    : beat, event, feature, alarm, wave or gap
+    what    : beat, delineation, event, feature, alarm, wave or gap
     payload : its map; of a wave the map in front of the samples
     samples : of a wave, [n, n_channels]
     """
@@ -46,6 +46,7 @@ class Message:
 
 @dataclass(eq=False)
 class _Topic:
+    first: int  # number that was received first
     expected: int
     t_known_ns: int
     waiting: dict[int, Message]
@@ -190,7 +191,7 @@ class Subscriber:
         self._ask_again()
         return found
 
-    def _take(self, topic_bytes: bytes, header_bytes: bytes, payload: bytes) -> None:
+    def _take(self, topic_bytes: bytes, header_bytes: bytes, payload: bytes, joined: set[str] | None = None) -> None:
         try:
             message = decode(topic_bytes, header_bytes, payload)
         except ProtocolError:
@@ -198,14 +199,32 @@ class Subscriber:
             return
         if message.what == "heartbeat":
             self._hear(message)
+        elif joined is not None:
+            self._join(message, joined)
         else:
             self._sort(message)
+
+    def _join(self, message: Message, joined: set[str]) -> None:
+        """Take an item of a snapshot: of alarms there are several, each that stands.
+
+        joined : topics first heard of in this snapshot
+        """
+        seq, topic = message.header.topic_seq, self._topics.get(message.topic)
+        if topic is None:
+            joined.add(message.topic)
+        elif message.topic in joined:
+            topic.expected = seq  # what lies between is history
+        elif seq < topic.first:
+            self.replayed += 1
+            self._ready.append(message)
+            return
+        self._sort(message)
 
     def _sort(self, message: Message) -> None:
         seq, known_ns = message.header.topic_seq, message.header.t_known_ns
         topic = self._topics.get(message.topic)
         if topic is None:
-            topic = self._topics[message.topic] = _Topic(seq, known_ns, {})
+            topic = self._topics[message.topic] = _Topic(seq, seq, known_ns, {})
         if seq < topic.expected or seq in topic.waiting:
             if message.replayed or known_ns <= topic.t_known_ns:
                 self.duplicates += 1
@@ -272,7 +291,7 @@ class Subscriber:
             if not isinstance(seq, int):
                 continue
             if topic is None and self._catches_up and name.startswith(self._prefixes):
-                topic = self._topics[name] = _Topic(seq, 0, {})  # its only message so far got lost
+                topic = self._topics[name] = _Topic(seq, seq, 0, {})  # its only message so far got lost
             if topic is None:
                 continue
             if seq >= topic.expected and not topic.waiting and not topic.asked_ns:
@@ -290,11 +309,12 @@ class Subscriber:
             self.damaged += 1
             return {}
         items = answer.get("items")
+        joined: set[str] | None = set() if answer["type"] == "SNAPSHOT_OK" else None
         for item in items if isinstance(items, list) else ():
             if answer["type"] == "REPLAY_OK":
                 item = [answer.get("topic"), *item]
             if len(item) == 3 and isinstance(item[0], str):
-                self._take(item[0].encode(), item[1], item[2])
+                self._take(item[0].encode(), item[1], item[2], joined)
         if answer["type"] == "REPLAY_OK":
             topic = self._topics.get(str(answer.get("topic")))
             if topic is not None and topic.asked_ns:

@@ -9,7 +9,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from vitalcore.alarms import Book, Limits, limits_of
 from vitalcore.clock import Clock
+from vitalcore.ecg import Ecg
 from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.face import SCHEMAS, Face
 from vitalcore.kernels.records import STREAM
@@ -73,6 +75,8 @@ class Stream:
     wave_base: number of the first chunk of its wave
     counts  : messages so far, by what they are; begins at `base`, so that an engine that forgot goes on above
     recent  : last messages, by what they are, to be sent again
+    limits  : of its alarms; None where its chain has none
+    standing: last message of each alarm that stands, by its code
     """
 
     key: str
@@ -84,6 +88,8 @@ class Stream:
     signal: Signal | None = None
     wave: Signal | None = None
     clock: Clock | None = None
+    limits: Limits | None = None
+    standing: dict[int, Message] = field(default_factory=dict)
     topics: dict[str, bytes] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     recent: dict[str, deque[Message]] = field(default_factory=dict)
@@ -103,10 +109,11 @@ class Streams:
     chains  : what is computed on each kind of signal
     limit   : how many streams there can be
     memory  : bytes that all credits together may come to
+    book    : limits of the alarms; None: those of the chain itself
     """
 
-    def __init__(self, chains: Mapping[str, Operator], limit: int, memory: int) -> None:
-        self.chains = chains
+    def __init__(self, chains: Mapping[str, Operator], limit: int, memory: int, book: Book | None = None) -> None:
+        self.chains, self._book = chains, book
         self.rows = np.zeros(limit, STREAM)
         self.rows["handle"] = self.rows["owner"] = self.rows["slot"] = self.rows["table"] = -1
         self.by_row: list[Stream | None] = [None] * limit
@@ -169,11 +176,12 @@ class Streams:
             raise Refusal(Code.BAD_PARAMETER, f"a {opened.kind} stream needs {wanted}")
         labels = tuple(channel.label for channel in opened.channels)
         unit_name = "mV" if opened.kind == "ecg" else opened.channels[0].unit
+        before = self.by_key.get(opened.key)
+        limits = before.limits if before is not None and before.opened.kind == opened.kind else self._limits(opened)
         try:
-            design = self._design(Signal(opened.kind, opened.rate, labels, unit_name))
+            design = self._design(Signal(opened.kind, opened.rate, labels, unit_name), limits)
         except ParameterError as error:
             raise Refusal(Code.BAD_PARAMETER, str(error)) from None
-        before = self.by_key.get(opened.key)
         credit = _credit_bytes(opened)
         freed = int(self.rows[before.row]["credit_bytes"]) if before else 0
         while credit > self._memory + freed or (before is None and not self._free):
@@ -186,7 +194,7 @@ class Streams:
             self.forget(before)
         signal = Signal(opened.kind, opened.rate, labels, unit_name)
         stream = Stream(opened.key, self._free.pop(), opened, identity, opened.first_index)
-        stream.signal, stream.wave = signal, design.wave
+        stream.signal, stream.wave, stream.limits = signal, design.wave, limits
         stream.counts = {what: max(count, opened.first_index) for what, count in counts.items()}
         stream.recent, stream.topics = recent, topics
         stream.wave_base = max(waves, opened.first_index)
@@ -204,9 +212,23 @@ class Streams:
         self._own(stream, identity)
         return stream
 
+    def configure(self, stream: Stream, limits: Limits) -> None:
+        """Give the alarms of a stream other limits, in this session and those after it."""
+        assert stream.signal is not None  # a stream that is open has one
+        stream.limits = limits
+        row = self.rows[stream.row]
+        if row["table"] >= 0:
+            self.tables[row["table"]].ward.configure(int(row["slot"]), self._design(stream.signal, limits))
+
+    def acknowledge(self, stream: Stream, code: int) -> bool:
+        """Acknowledge an alarm of a stream; tell whether it stands."""
+        row = self.rows[stream.row]
+        return bool(row["table"] >= 0 and self.tables[row["table"]].ward.acknowledge(int(row["slot"]), code))
+
     def close_slot(self, stream: Stream) -> None:
         """Give back the slot of a stream that has ended."""
         row = self.rows[stream.row]
+        stream.standing.clear()
         if row["table"] >= 0:
             table = self.tables[row["table"]]
             table.ward.close(int(row["slot"]))
@@ -226,8 +248,16 @@ class Streams:
         del self.by_key[stream.key]
         self._free.append(stream.row)
 
-    def _make_design(self, signal: Signal) -> Design:
+    def _limits(self, opened: Open) -> Limits | None:
+        chain = self.chains[opened.kind]
+        if not isinstance(chain, Ecg):
+            return None
+        return limits_of(chain.limits) if self._book is None else self._book.of(opened.key)
+
+    def _make_design(self, signal: Signal, limits: Limits | None) -> Design:
         chain = self.chains[signal.name]
+        if isinstance(chain, Ecg) and limits is not None:
+            chain = replace(chain, limits=limits)
         schema = SCHEMA_OF.get(len(signal.channels))
         if isinstance(chain, Face) and schema is not None:
             chain = replace(chain, schema=schema)  # the number of points names the detector

@@ -127,6 +127,12 @@ class Limits:
         except ParameterError as error:
             raise ParameterError(f"{where}: {error}") from None
 
+    def spelled(self) -> dict[str, Any]:
+        """Spell these limits as `changed` takes them."""
+        numbers = {name: getattr(self, name) for name in RANGES}
+        latching = {name: name in self.latching for name in NAMES.values()}
+        return numbers | {"priority": dict(self.priority), "latching": latching}
+
     def params(self, fs_hz: float) -> NDArray[np.void]:
         """Design the alarms of a stream: one row of kernels.alarms.PARAMS."""
         made = np.zeros(1, alarms.PARAMS)

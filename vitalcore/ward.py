@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vitalcore import door, findings
 from vitalcore.errors import InputError, ParameterError, SnapshotError
+from vitalcore.kernels import alarms
 from vitalcore.kernels.finding import FINDING
 from vitalcore.operator import Design, Signal
 
@@ -98,6 +99,31 @@ class Ward:
         self._places["missing"][where[some]] = 0
         self._places["t_last"][where[some]] = x[offsets[1:][some] - 1, 0]
         return self._run(where, offsets, x)
+
+    def configure(self, slot: int, design: Design) -> None:
+        """Give a stream other parameters of the same chain; they hold from its next sample on.
+
+        Errors: ParameterError where the design doesn't fit this table.
+        """
+        _, signal = self._known(slot)
+        if not self.fits(design):
+            raise ParameterError(f"this design of {signal.name} doesn't fit this table")
+        self._params[slot] = design.params
+        self._open[slot] = design, signal
+
+    def acknowledge(self, slot: int, code: int) -> bool:
+        """Acknowledge an alarm with the end of the stream's running second; tell whether it stands.
+
+        Errors: ParameterError where the chain has no alarms.
+        """
+        _, signal = self._known(slot)
+        if "alarms" not in (self._states.dtype.names or ()):
+            raise ParameterError(f"a stream of {signal.name} has no alarms")
+        each = self._states["alarms"]["each"][slot, alarms.place(code)]
+        if not each["stands"]:
+            return False
+        each["asked"] = 1
+        return True
 
     def gap(self, slot: int, n: int) -> NDArray[Any]:
         """Tell that the next n samples of a stream are lost; return what that settles.

@@ -1,5 +1,7 @@
 """An engine on the command line."""
 
+from pathlib import Path
+
 from tests.cli.conftest import vitalcore
 
 
@@ -15,3 +17,12 @@ def test_a_port_that_is_taken_is_named_in_one_line(endpoints: dict[str, str]) ->
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert endpoints["ingest"] in done.stderr
+
+
+def test_limits_that_cant_be_are_refused_in_one_line_with_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text('[streams."icu/p7/"]\nheart_rate_high_per_min = 400\n')
+    done = vitalcore("serve", "--limits", str(path))
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"{path}, streams 'icu/p7/': heart_rate_high_per_min is 400 /min" in done.stderr

@@ -1,13 +1,20 @@
 """The control socket: snapshots and replays in pages, counters, and what is not in this version."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.streams.conftest import Peer, Running
-from vitalcore.streams import wire
+from vitalcore.alarms import Book, preset
+from vitalcore.ecg import Ecg
+from vitalcore.fixtures.recordings import heart
+from vitalcore.ppg import Ppg
+from vitalcore.streams import maps, wire
 from vitalcore.streams.gateway import Gateway
+from vitalcore.streams.maps import Channel
+from vitalcore.streams.subscriber import Subscriber
 from vitalcore.streams.wire import Code
 
 
@@ -59,9 +66,8 @@ def test_a_topic_on_which_nothing_was_said_is_not_found(running: Running, contro
     assert (answer["type"], answer["code"]) == ("ERR", Code.NOT_FOUND)
 
 
-@pytest.mark.parametrize("type_", ["CONFIG", "ALARM_ACK", "ERASE"])
-def test_what_is_not_in_this_version_says_so(control: Peer, type_: str) -> None:
-    answer = control.ask(type_, id="x")
+def test_what_is_not_in_this_version_says_so(control: Peer) -> None:
+    answer = control.ask("ERASE", id="x")
     assert (answer["type"], answer["code"], answer["id"]) == ("ERR", Code.UNSUPPORTED, "x")
     assert "not in this version" in answer["message"]
 
@@ -96,3 +102,129 @@ def test_status_counts_and_lists_streams_in_pages(running: Running, control: Pee
     first = control.ask("STATUS", prefix="icu/")
     rest = control.ask("STATUS", prefix="icu/", after=max(first["keys"]))
     assert (first["more"], rest["more"], len(first["keys"]) + len(rest["keys"])) == (True, False, 70)
+
+
+WATCHED = "icu/p1/monitor/ecg"
+
+
+@pytest.fixture(scope="module")
+def watching() -> Iterator[Running]:
+    child = preset("child")
+    running = Running(chains={"ecg": Ecg(), "ppg": Ppg()}, limits=Book({"adult": preset()}, "adult", {"icu/c": child}))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def asking(watching: Running) -> Iterator[Peer]:
+    peer = Peer(watching.control)
+    yield peer
+    peer.close()
+
+
+class Heart:
+    """Send an ECG of one rate after another on one stream."""
+
+    def __init__(self, gateway: Gateway, key: str = WATCHED) -> None:
+        self._gateway, self._stream = gateway, gateway.open(key, "ecg", 250)
+
+    def beat(self, seconds: float, bpm: float) -> None:
+        self._gateway.send(self._stream, heart(seconds, bpm).astype(np.float32))
+        assert self._gateway.drain(20)
+
+
+def said(asking: Peer, key: str = WATCHED) -> list[dict[str, Any]]:
+    items = asking.ask("REPLAY", topic=f"{key}/alarm/", **{"from": 0, "to": 1 << 40})["items"]
+    return [maps.unpack_payload(payload) for _, payload in items]
+
+
+def test_an_alarm_goes_out_is_acknowledged_and_ends(watching: Running, asking: Peer) -> None:
+    with Gateway(watching.ingest) as gateway:
+        patient = Heart(gateway)
+        patient.beat(20, 130)
+        (alarm,) = [one for one in said(asking) if one["state"] == "raised"]
+        assert (alarm["code"], alarm["priority"], alarm["limit"]) == ("heart_rate_high", "medium", 120)
+        assert alarm["measured"] == pytest.approx(130, abs=2)
+        answer = asking.ask("ALARM_ACK", id=4, key=WATCHED, code="heart_rate_high")
+        assert answer == {"type": "ALARM_ACK_OK", "id": 4, "key": WATCHED, "code": "heart_rate_high"}
+        patient.beat(12, 130)
+        assert [one["state"] for one in said(asking)][-2:] == ["acknowledged", "acknowledged"]
+        patient.beat(20, 80)
+        assert said(asking)[-1]["state"] == "ended"
+        answer = asking.ask("ALARM_ACK", key=WATCHED, code="heart_rate_high")
+        assert (answer["type"], answer["code"]) == ("ERR", Code.NOT_FOUND)
+        assert "does not stand" in answer["message"]
+
+
+def test_limits_change_while_the_stream_runs_and_stay_in_its_next_session(watching: Running, asking: Peer) -> None:
+    with Gateway(watching.ingest) as gateway:
+        patient = Heart(gateway, "icu/p2/monitor/ecg")
+        patient.beat(20, 100)
+        assert asking.ask("REPLAY", topic="icu/p2/monitor/ecg/alarm/", **{"from": 0, "to": 9})["type"] == "ERR"
+        answer = asking.ask("CONFIG", key="icu/p2/monitor/ecg", limits={"heart_rate_high_per_min": 90})
+        assert answer["type"] == "CONFIG_OK"
+        assert answer["limits"]["heart_rate_high_per_min"] == 90
+        assert answer["limits"]["heart_rate_low_per_min"] == 50
+        patient.beat(10, 100)
+        (alarm,) = said(asking, "icu/p2/monitor/ecg")
+        assert (alarm["code"], alarm["limit"]) == ("heart_rate_high", 90)
+    with Gateway(watching.ingest) as gateway:
+        Heart(gateway, "icu/p2/monitor/ecg").beat(1, 80)
+        answer = asking.ask("CONFIG", key="icu/p2/monitor/ecg")
+        assert answer["limits"]["heart_rate_high_per_min"] == 90
+        answer = asking.ask(
+            "CONFIG", key="icu/p2/monitor/ecg", limits={"preset": "infant", "priority": {"pause": "off"}}
+        )
+        assert answer["limits"]["heart_rate_high_per_min"] == preset("infant").heart_rate_high_per_min
+        assert answer["limits"]["priority"]["pause"] == "off"
+
+
+def test_a_stream_begins_with_the_limits_of_its_key(watching: Running, asking: Peer) -> None:
+    with Gateway(watching.ingest) as gateway:
+        Heart(gateway, "icu/c1/monitor/ecg").beat(1, 100)
+        Heart(gateway, "icu/a1/monitor/ecg").beat(1, 100)
+        for key, high in (("icu/c1/monitor/ecg", 160), ("icu/a1/monitor/ecg", 120)):
+            assert asking.ask("CONFIG", key=key)["limits"]["heart_rate_high_per_min"] == high
+
+
+def test_a_snapshot_holds_every_alarm_that_stands(watching: Running, asking: Peer) -> None:
+    key = "icu/p3/monitor/ecg"
+    with Gateway(watching.ingest) as gateway:
+        stream = gateway.open(key, "ecg", 250, [Channel("I", "mV"), Channel("II", "mV")])
+        x = heart(40, 130)
+        gateway.send(stream, np.column_stack([x, np.zeros_like(x)]).astype(np.float32))
+        assert gateway.drain(20)
+        items = asking.ask("SNAPSHOT", prefix=f"{key}/alarm/")["items"]
+        codes = {maps.unpack_payload(payload)["code"] for _, _, payload in items}
+        assert codes == {"heart_rate_high", "lead_disconnected"}
+        with Subscriber(watching.live, watching.control, f"{key}/alarm/") as late:
+            heard = [late.receive(5000) for _ in items]
+        assert {one.payload["code"] for one in heard if one is not None} == codes
+        assert not late.missed
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"type_": "CONFIG"}, Code.BAD_MESSAGE),
+        ({"type_": "CONFIG", "key": "icu/nobody/monitor/ecg"}, Code.NOT_FOUND),
+        ({"type_": "CONFIG", "key": "icu/p4/monitor/ppg"}, Code.UNSUPPORTED),
+        ({"type_": "CONFIG", "key": "icu/p4/monitor/ecg", "limits": [1]}, Code.BAD_MESSAGE),
+        ({"type_": "CONFIG", "key": "icu/p4/monitor/ecg", "limits": {"asystole_s": 99}}, Code.BAD_PARAMETER),
+        ({"type_": "CONFIG", "key": "icu/p4/monitor/ecg", "limits": {"asystole": 4}}, Code.BAD_PARAMETER),
+        ({"type_": "ALARM_ACK", "key": "icu/p4/monitor/ecg"}, Code.BAD_MESSAGE),
+        ({"type_": "ALARM_ACK", "key": "icu/p4/monitor/ecg", "code": "hiccup"}, Code.BAD_PARAMETER),
+        ({"type_": "ALARM_ACK", "key": "icu/p4/monitor/ecg", "code": "asystole"}, Code.NOT_FOUND),
+        ({"type_": "ALARM_ACK", "key": "icu/p4/monitor/ppg", "code": "asystole"}, Code.UNSUPPORTED),
+    ],
+)
+def test_requests_about_alarms_that_cant_be_are_refused(
+    watching: Running, asking: Peer, fields: dict[str, Any], code: Code
+) -> None:
+    with Gateway(watching.ingest) as gateway:
+        Heart(gateway, "icu/p4/monitor/ecg").beat(1, 80)
+        gateway.send(gateway.open("icu/p4/monitor/ppg", "ppg", 100), np.zeros(10, np.float32))
+        assert gateway.drain(20)
+        answer = asking.ask(**fields)
+        assert (answer["type"], answer["code"]) == ("ERR", code)
+        assert "\n" not in answer["message"]

@@ -6,7 +6,7 @@ import msgpack
 import numpy as np
 
 from vitalcore.kernels import codes, finding
-from vitalcore.kernels.finding import BEAT, EVENT, FEATURE, FINDING
+from vitalcore.kernels.finding import ALARM, BEAT, EVENT, FEATURE, FINDING, WAVES
 from vitalcore.streams import messages
 from vitalcore.streams.messages import Row
 
@@ -41,3 +41,34 @@ def test_a_value_that_the_signal_can_not_carry_is_nil() -> None:
 
 def test_a_code_outside_the_catalogue_is_spelled_as_its_number() -> None:
     assert messages.name(999) == "999"
+
+
+def test_an_alarm_says_its_state_priority_and_what_was_measured_against_which_limit() -> None:
+    places = {
+        "STATE": 4,
+        "PRIORITY": 2,
+        "LATCHING": 0,
+        "MEASURED": 130,
+        "LIMIT": 120,
+        "EVIDENCE_FROM": 1,
+        "EVIDENCE_TO": 9,
+    }
+    said = msgpack.unpackb(messages.alarm(row(ALARM, codes.HEART_RATE_HIGH, **places), 100, 5))
+    assert (said["code"], said["state"], said["priority"], said["latching"]) == (
+        "heart_rate_high",
+        "asserted",
+        "medium",
+        False,
+    )
+    assert (said["measured"], said["limit"], said["t"], said["t_end"]) == (130, 120, 110.5, None)
+    assert (said["evidence"], said["reasons"]) == ([101, 109], ["noise", "motion"])
+
+
+def test_the_waves_of_a_beat_in_all_leads_are_one_message() -> None:
+    rows = [row(WAVES, codes.HEART_BEAT, CLASS=ord("N"), RR_S=0.8, QRS_ON=1.0, P_ON=0.5), row(WAVES, codes.HEART_BEAT)]
+    said = msgpack.unpackb(messages.delineation(rows, 100, 5))
+    assert (said["class"], said["rr_s"], said["t"]) == ("N", 0.8, 110.5)
+    assert [(lead["qrs_on"], lead["p_on"], lead["t_off"]) for lead in said["leads"]] == [
+        (101.0, 100.5, None),
+        (None, None, None),
+    ]

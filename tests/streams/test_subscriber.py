@@ -200,3 +200,22 @@ def test_a_slow_subscriber_loses_its_own_messages_and_nobody_elses(running: Runn
         assert 0 < slow_heard < 40_000
     slow.close(0)
     slow_context.term()
+
+
+def test_a_snapshot_may_hold_several_messages_of_a_topic(publisher: Publisher) -> None:
+    for live_first in (False, True):
+        subscriber = publisher.subscriber()
+        identity, message = publisher.control.recv_multipart()
+        if live_first:
+            publisher.say(frames(9))
+            assert numbers(publisher, subscriber) == [9]
+        items = [[TOPIC, *frames(seq, flags=wire.REPLAYED)[1:]] for seq in (3, 5, 8)]
+        answer = maps.pack("SNAPSHOT_OK", id=maps.unpack(message)["id"], items=items, more=False)
+        publisher.control.send_multipart([identity, answer])
+        assert numbers(publisher, subscriber) == [3, 5, 8]
+        publisher.say(frames(9), frames(10))
+        assert numbers(publisher, subscriber) == ([10] if live_first else [9, 10])
+        assert not subscriber.missed
+        subscriber.close()
+        while publisher.live.poll(200):
+            publisher.live.recv()

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vitalcore.alarms import preset
+from vitalcore.ecg import Ecg
 from vitalcore.errors import InputError, ParameterError, SnapshotError
 from vitalcore.filters import Bandpass
+from vitalcore.findings import alarms
+from vitalcore.fixtures.recordings import heart
+from vitalcore.kernels import codes
+from vitalcore.kernels.finding import ACKNOWLEDGED
 from vitalcore.plan import Plan, source
 from vitalcore.ppg import Ppg
 from vitalcore.ward import Ward
@@ -131,3 +137,27 @@ def test_a_row_of_the_wrong_length_is_refused() -> None:
     ward, (slot,) = ward_of((100,))
     with pytest.raises(SnapshotError, match="this row is 3 bytes long"):
         ward.restore(slot, b"abc")
+
+
+def test_a_stream_gets_other_parameters_while_it_runs_and_its_neighbour_keeps_its_own() -> None:
+    signal = source("ecg", 250).signal
+    ward = Ward(Ecg().design(signal), 2)
+    slots = [ward.open(Ecg().design(signal), signal) for _ in range(2)]
+    x = heart(20, 100)[:, None]
+    offsets = np.array([0, len(x), 2 * len(x)])
+    assert not len(alarms(ward.push(slots, offsets, np.concatenate([x, x]))[1]))
+    ward.configure(slots[0], Ecg(preset().changed({"heart_rate_high_per_min": 90})).design(signal))
+    (raised,) = alarms(ward.push(slots, offsets // 2, np.concatenate([x[:2500], x[:2500]]))[1])
+    assert (raised["slot"], raised["limit"]) == (slots[0], 90)
+    assert not ward.acknowledge(slots[1], codes.HEART_RATE_HIGH)
+    assert ward.acknowledge(slots[0], codes.HEART_RATE_HIGH)
+    (said,) = alarms(ward.push(slots, offsets // 20, np.concatenate([x[:250], x[:250]]))[1])
+    assert said["state"] == ACKNOWLEDGED
+    with pytest.raises(ParameterError, match="doesn't fit"):
+        ward.configure(slots[0], Ecg().design(source("ecg", 250, 3).signal))
+
+
+def test_a_chain_without_alarms_says_so() -> None:
+    ward, slots = ward_of(RATES)
+    with pytest.raises(ParameterError, match="no alarms"):
+        ward.acknowledge(slots[0], codes.ASYSTOLE)
