@@ -203,7 +203,7 @@ def _stream(result: "Result") -> dict[str, object]:
     from vitalcore.kernels import codes
     from vitalcore.tables import BEATS_OF
 
-    code = {"ecg": codes.HEART_RATE, "ppg": codes.PULSE_RATE}.get(result.track.kind)
+    code = {"ecg": codes.HEART_RATE, "ppg": codes.PULSE_RATE, "abp": codes.PULSE_RATE}.get(result.track.kind)
     values = result.feature(code)["value"] if code else np.empty(0)
     values = values[np.isfinite(values)]
     rate = f", {np.median(values):.0f} /min" if len(values) else ""

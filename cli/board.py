@@ -1,4 +1,4 @@
-"""What a watcher sees: a lane a stream, with its strip, beats, numbers and quality."""
+"""What a watcher sees: a lane a stream, with its strip, beats, rhythm, numbers, quality and alarms."""
 
 import math
 import time
@@ -13,6 +13,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from vitalcore.cli import standing
+from vitalcore.cli.standing import STYLES, Standing
 from vitalcore.cli.strip import marks, strip
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Lane:
     counts: dict[tuple[str, int], int] = field(default_factory=dict)
     features: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     said: dict[tuple[str, int], list[float]] = field(default_factory=dict)  # all values of each feature
+    standing: Standing = field(default_factory=Standing)
     notes: deque[str] = field(default_factory=lambda: deque(maxlen=3))
 
     def take_wave(self, header_ns: int, payload: dict[str, Any], samples: NDArray[np.float32]) -> None:
@@ -70,6 +73,8 @@ class Lane:
 
     def numbers(self) -> Iterator[tuple[str, str]]:
         """Spell the numbers: what, and its value or why there is none."""
+        if self.standing.rhythm:
+            yield "rhythm", self.standing.rhythm
         yield from self.counted()
         for code, (words, unit, digits) in SHOWN.items():
             of_code = [(channel, f) for (c, channel), f in sorted(self.features.items()) if c == code]
@@ -134,6 +139,8 @@ class Board:
         payload, header = message.payload, message.header
         if message.what != "wave" and not message.replayed and payload.get("t_arrival_ns"):
             self.latencies_ms.append((header.t_pub_ns - payload["t_arrival_ns"]) / 1e6)
+        if lane.standing.take(message):
+            return
         if message.what == "wave" and message.samples is not None:
             lane.take_wave(header.t_event_ns, payload, message.samples)
         elif message.what == "beat":
@@ -166,7 +173,8 @@ class Board:
         lanes = []
         for key, lane in sorted(self.lanes.items()):
             said = ", ".join(f"{what} {value}" for what, value in lane.numbers())
-            lanes.append(f"{key.split('/')[-1]}: {said or 'nothing yet'}{'; ' + lane.notes[-1] if lane.notes else ''}")
+            notes = [standing.spell(alarm) for alarm in lane.standing.alarms] + list(lane.notes)[-1:]
+            lanes.append(f"{key.split('/')[-1]}: {'; '.join([said or 'nothing yet', *notes])}")
         return f"{time.monotonic() - self._began:5.1f} s | " + " | ".join([*lanes, self.latency()])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
@@ -184,6 +192,10 @@ class Board:
             for what, value in lane.numbers():
                 said.append(f"{what} ", style="dim").append(value, style="bold").append("   ")
             rows.append(said)
+            for alarm in lane.standing.alarms:
+                known = alarm.payload["state"] == "acknowledged"
+                style = "dim" if known else STYLES[alarm.payload["priority"]]
+                rows.append(Text(f" {standing.spell(alarm)} ", style=style))
             rows += [Text(lane.notes[-1], style="bright_yellow")] if lane.notes else []
             label = f" ({lane.labels[0]})" if lane.labels and lane.labels[0] else ""
             yield Panel(Group(*rows), title=f"{key}{label}", title_align="left", border_style="cyan")

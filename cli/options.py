@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-SIGNALS = ("ecg", "ppg", "resp", "face", "ear")
+SIGNALS = ("ecg", "ppg", "abp", "resp", "face", "ear")
 F = TypeVar("F", bound=Callable[..., Any])
 
 

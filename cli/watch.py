@@ -24,7 +24,7 @@ FRAMES_HZ = 8
 @click.option("--seconds", type=float, default=None, help="End after so long.  [default: Ctrl-C]")
 @click.option("--json", "as_json", is_flag=True, help="Print lines of JSON: the engine's counters, then each message.")
 def watch(address: str, control: str | None, prefix: str, seconds: float | None, as_json: bool) -> None:
-    """Watch the engine whose live endpoint is ADDRESS: strips, beats, rates, quality, blinks, symmetry, latency.
+    """Watch the engine whose live endpoint is ADDRESS: strips, beats, rhythm, alarms, rates, quality, latency.
 
     Without a terminal it prints a line a second.
     """

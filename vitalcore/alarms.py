@@ -1,7 +1,7 @@
 """Limits of the alarms: presets, files of limits, and the parameters that kernels take."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from vitalcore import catalogue
 from vitalcore.errors import ParameterError, ReadError
-from vitalcore.kernels import alarms, codes, finding
+from vitalcore.findings import Findings
+from vitalcore.kernels import alarms, codes, finding, witness
+from vitalcore.kernels.finding import FINDING
 from vitalcore.operator import check_range
 
 PRIORITIES = {"high": finding.HIGH, "medium": finding.MEDIUM, "low": finding.LOW, "off": 0}
@@ -205,6 +207,30 @@ def preset(name: str = "adult") -> Limits:
     if name not in presets:
         raise ParameterError(f"there is no preset {name!r}; there are {', '.join(presets)}")
     return presets[name]
+
+
+def with_witnesses(
+    found: Findings, fs_hz: float, limits: Limits, witnesses: Sequence[tuple[Findings, float]]
+) -> Findings:
+    """Judge the alarms of an ECG once more, hearing the pulses of the subject's other signals; return ALARM rows.
+
+    found     : what an ECG chain said, in its order
+    witnesses : what the chain of each other signal said, and its rate in Hz; all begin with the ECG. Two are heard
+    """
+    heard = []
+    for slot, (said, hz) in enumerate(witnesses[: witness.N_WITNESSES], 1):
+        rows = said[(said["what"] == finding.BEAT) & (said["code"] == codes.PULSE)].copy()
+        rows["slot"] = slot
+        rows["t"] *= fs_hz / hz
+        rows["t_known"] *= fs_hz / hz
+        heard.append(rows)
+    rows = np.concatenate([*heard, found[found["what"] != finding.ALARM]])
+    rows = rows[np.argsort(rows["t_known"], kind="stable")]
+    state = np.zeros(1, alarms.STATE)
+    alarms.begin(state[0])
+    n_told = int((rows["code"] == codes.HEART_RATE).sum()) + int((rows["what"] == finding.EVENT).sum())
+    out = np.zeros(3 * alarms.N * n_told, FINDING)
+    return out[: alarms.step(limits.params(fs_hz)[0], state[0], rows, out)]
 
 
 def limits_of(limits: Limits | str) -> Limits:

@@ -1,15 +1,18 @@
 """One recording through the chain of each of its signals."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore import findings as named
+from vitalcore.alarms import limits_of, with_witnesses
 from vitalcore.errors import NoSignalError, ParameterError
 from vitalcore.findings import Findings
+from vitalcore.kernels.codes import PERFUSION_INDEX
+from vitalcore.kernels.finding import ALARM
 from vitalcore.operator import Operator
 from vitalcore.plan import Plan, source
 from vitalcore.recording import Recording, Track
@@ -95,7 +98,7 @@ class Results:
 def analyze(recording: Recording, operators: Mapping[str, Operator] | None = None) -> Results:
     """Run each track through the chain of its signal.
 
-    operators : by kind of signal, in place of the usual ones: Ecg(), Ppg(), Face(), Blinks()
+    operators : by kind of signal, in place of the usual ones: Ecg(), Ppg() also for pressure, Face(), Blinks()
 
     Errors: NoSignalError where there is no track to analyse, saying why for each.
     """
@@ -116,7 +119,27 @@ def analyze(recording: Recording, operators: Mapping[str, Operator] | None = Non
             streams.setdefault(reason, []).append(track.stream)
         reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in streams.items()) or "no tracks"
         raise NoSignalError(f"{recording.name}: nothing to analyse ({reasons})")
-    return Results(recording, tuple(analysed), tuple(left_out))
+    return Results(recording, tuple(_witnessed(analysed)), tuple(left_out))
+
+
+def _witnessed(analysed: list[Result]) -> Iterator[Result]:
+    """Let the pulses of the other tracks speak where an ECG's alarms are judged."""
+    from vitalcore.ecg import Ecg
+
+    pulses = [
+        (result.findings, float(result.track.fs_hz))
+        for result in analysed
+        if result.track.kind in ("ppg", "abp") and result.track.fs_hz is not None
+    ]
+    for result in analysed:
+        if pulses and isinstance(result.operator, Ecg) and result.track.fs_hz is not None:
+            limits = limits_of(result.operator.limits)
+            judged = with_witnesses(result.findings, float(result.track.fs_hz), limits, pulses)
+            others = result.findings[result.findings["what"] != ALARM]
+            found = np.concatenate([others, judged])
+            yield replace(result, findings=found[np.argsort(found["t_known"], kind="stable")])
+        else:
+            yield result
 
 
 def why_not(track: Track) -> str | None:
@@ -136,7 +159,7 @@ def operator_for(track: Track) -> Operator:
         from vitalcore.ecg import Ecg
 
         return Ecg()
-    if track.kind == "ppg":
+    if track.kind in ("ppg", "abp"):  # an arterial pressure is a pulse wave too
         from vitalcore.ppg import Ppg
 
         return Ppg()
@@ -166,6 +189,8 @@ def _run(track: Track, operator: Operator) -> Result:
         outputs["wave"] = node.wave
     out: dict[str, NDArray[Any]] = Plan(**outputs).run(**{track.kind: x})
     found = out["findings"]
+    if track.kind == "abp":
+        found = found[found["code"] != PERFUSION_INDEX]  # a pressure has none
     wave = out.get("wave")
     names = node.wave.signal.channels if has_wave else ()
     return Result(track, operator, found, wave, names, node.latency_s)

@@ -232,6 +232,7 @@ def moved(result: Result) -> bool:
 RATES = {
     "ecg": (codes.HEART_RATE, codes.HEART_RATE_INSTANT),
     "ppg": (codes.PULSE_RATE, codes.PULSE_RATE_INSTANT),
+    "abp": (codes.PULSE_RATE, codes.PULSE_RATE_INSTANT),
 }
 
 
@@ -257,7 +258,7 @@ def _lead(result: Result) -> int:
     """Choose the channel that most findings were measured in."""
     channels = result.beats["channel"]
     known = channels[channels >= 0]
-    if result.track.kind not in ("ecg", "ppg") or not len(known):
+    if result.track.kind not in RATES or not len(known):
         return 0
     return int(np.bincount(known).argmax())
 
@@ -310,7 +311,7 @@ def _marks(axes: "Axes", result: Result, start_s: float, stop_s: float, t: NDArr
         for k in np.flatnonzero(marked == letter) if letter not in ("", "Q") else ():
             place = (when[k], y[k])
             axes.annotate(letter, place, (0, 4), textcoords="offset points", ha="center", color=colour, fontsize=8)
-    if track.kind == "ppg":
+    if track.kind in ("ppg", "abp"):
         feet = track.seconds(beats["onset"])
         feet = feet[(feet >= start_s) & (feet <= stop_s)]
         axes.plot(feet, level(feet), "^", color=GREEN, ms=4, mew=0)

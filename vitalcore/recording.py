@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS = ("ecg", "ppg", "resp", "face", "ear", "other")
+KINDS = ("ecg", "ppg", "abp", "resp", "face", "ear", "other")
 
 
 @dataclass(frozen=True, eq=False)

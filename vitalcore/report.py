@@ -16,7 +16,7 @@ from vitalcore.version import version
 
 STRIP_S = 10.0
 _MISSING_BIT = codes.MISSING.bit_length() - 1
-_TITLES = {"ecg": "Electrocardiogram", "ppg": "Pulse wave (PPG)", "face": "Face", "ear": "Eye aspect ratio"}
+_TITLES = {"ecg": "Electrocardiogram", "ppg": "Pulse wave (PPG)", "abp": "Arterial pressure", "face": "Face", "ear": "Eye aspect ratio"}
 _CLASSES = {"N": "normal", "S": "supraventricular", "V": "ventricular", "F": "fusion", "Q": "not classified"}
 _CLASSES_OF_BLINKS = {"C": "complete", "P": "partial"}
 
@@ -185,7 +185,7 @@ def _summary(result: Result) -> list[str]:
 
 def _found(result: Result) -> str:
     beats = result.beats
-    what = {"ecg": "beats", "ppg": "pulses"}.get(result.track.kind, "blinks")
+    what = {"ecg": "beats", "ppg": "pulses", "abp": "pulses"}.get(result.track.kind, "blinks")
     names = _CLASSES_OF_BLINKS if what == "blinks" else _CLASSES
     lines = []
     for channel in np.unique(beats["channel"]) if what == "blinks" else [None]:

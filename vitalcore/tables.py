@@ -18,7 +18,7 @@ from vitalcore.version import version
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BEATS_OF = {"ecg": "beats", "ppg": "pulses", "face": "blinks", "ear": "blinks"}
+BEATS_OF = {"ecg": "beats", "ppg": "pulses", "abp": "pulses", "face": "blinks", "ear": "blinks"}
 NAMES = ("beats", "waves", "pulses", "blinks", "features", "events", "alarms")
 
 _BEAT = [

@@ -91,3 +91,33 @@ def test_the_summary_has_counts_and_medians() -> None:
     for value in (70.0, 72.0, 99.0, None):
         board.take(said("feature", {"features": [feature("heart_rate", value)]}))
     assert list(board.lanes["a/b/c/ecg"].summary()) == ["1 beats", "heart rate 72 /min"]
+
+
+def event(code: str, t: float, t_end: float | None = None) -> Message:
+    return said("event", {"code": code, "t": t, "t_end": t_end, "reasons": ()})
+
+
+def test_the_rhythm_that_began_last_is_shown_while_it_lasts() -> None:
+    board = Board("test")
+    board.take(event("sinus_rhythm", 100.0))
+    assert "rhythm sinus rhythm" in picture(board)
+    board.take(event("atrial_fibrillation", 900.0))
+    assert "rhythm atrial fibrillation" in picture(board)
+    board.take(event("atrial_fibrillation", 900.0, 1500.0))
+    assert "rhythm sinus rhythm" in board.line()
+
+
+def test_alarms_stand_in_the_order_of_their_urgency_until_they_end() -> None:
+    board = Board("test")
+    fast = {"code": "heart_rate_high", "priority": "medium", "state": "raised", "measured": 131.2, "limit": 120.0}
+    arrest = {"code": "asystole", "priority": "high", "state": "raised", "measured": None, "limit": 4.0}
+    board.take(said("alarm", fast))
+    board.take(said("alarm", arrest))
+    seen = picture(board)
+    assert seen.index("*** asystole, since") < seen.index("** heart rate above its limit, 131 (limit 120), since")
+    board.take(said("alarm", arrest | {"state": "acknowledged", "t_end": 30.0}))
+    assert "over, acknowledged" in board.line()
+    board.take(said("alarm", arrest | {"state": "ended"}))
+    assert "asystole" not in picture(board)
+    board.take(said("gap", {"cause": "end"}))
+    assert "heart rate above" not in picture(board)

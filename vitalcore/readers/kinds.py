@@ -17,6 +17,7 @@ _LEAD = r"(i|ii|iii|av[rlf]|v|v[1-9]r?|mli{1,3}|mv[1-6]|d[123]|mcl[1-6]|ml[1-6]|
 _LABELS = {
     "ecg": re.compile(rf"(lead |ecg |ekg )?{_LEAD}|(ecg|ekg|electrocardiogra).*"),
     "ppg": re.compile(r"(ppg|pleth|bvp|photopleth).*|.*pleth(ysmogra.*)?|ir|red|green|infrared"),
+    "abp": re.compile(r"(abp|art|ibp|aop|arterial.*|blood pressure)( \d)?"),
     "resp": re.compile(r"(resp(iration|iratory)?|breathing|thora(x|cic)|abdom(en|inal)|air ?flow|impedance)( .*)?"),
     "ear": re.compile(r"ear(2d6|3d6)?( ?[lr])?|ear (left|right)|(left|right) ear|eye aspect ratio.*"),
 }

@@ -30,7 +30,9 @@ PATH = Path("x")
         ("Resp oro-nasal", "", "resp"),
         ("Respiratory rate", "/min", "other"),
         ("EAR2D6_l", "", "ear"),
-        ("ABP", "mmHg", "other"),
+        ("ABP", "mmHg", "abp"),
+        ("ART 2", "mmHg", "abp"),
+        ("ABP Mean", "mmHg", "other"),
         ("EEG Fpz-Cz", "uV", "other"),
         ("noise1", "mV", "other"),
         ("I", "A", "other"),
@@ -61,7 +63,7 @@ def columns() -> list[Column]:
 
 def test_leads_of_one_rate_make_one_track_in_millivolts() -> None:
     made = tracks(PATH, columns(), Hints())
-    assert [track.stream for track in made] == ["ecg", "ppg", "ecg-2", "abp", "abp-2"]
+    assert [track.stream for track in made] == ["ecg", "ppg", "ecg-2", "abp"]
     assert made[0].channels == ("I", "II")
     assert made[0].unit == "mV"
     assert np.allclose(made[0].values, np.column_stack([np.arange(10) / 1000, np.arange(10)]), rtol=1e-15)
