@@ -13,8 +13,11 @@ from vitalcore.operator import Signal
 GAP_HORIZON_S = 30
 
 # A stream's place in time: samples so far, those skipped in long gaps, length of the gap we are in, and the last time
-# in ns (variable rate).
-PLACE = np.dtype([("n", "i8"), ("origin", "i8"), ("missing", "i8"), ("t_last", "f8")], align=True)
+# in ns (variable rate). Kernels don't count what was skipped: `origin` is what their time lacks from `since` on, and
+# `before` what it lacked earlier.
+PLACE = np.dtype(
+    [("n", "i8"), ("origin", "i8"), ("since", "i8"), ("before", "i8"), ("missing", "i8"), ("t_last", "f8")], align=True
+)
 
 
 def places(n: int) -> NDArray[Any]:
@@ -74,7 +77,11 @@ def skip(signal: Signal, place: Any, n: int, fed: int) -> None:
     place["n"] += n
     if signal.fs_hz is not None:
         place["missing"] += n
-        place["origin"] += n - fed
+        if n > fed:
+            since = int(place["n"] - n - place["origin"]) + fed
+            if since != place["since"]:
+                place["before"], place["since"] = place["origin"], since
+            place["origin"] += n - fed
 
 
 def rest(signal: Signal, place: Any, latency_s: float) -> NDArray[np.float64]:

@@ -118,14 +118,18 @@ def to_source(findings: NDArray[Any], per_sample: Fraction, delay: float) -> Non
     findings["body"][rows, raw.EVIDENCE_TO] = np.ceil(findings["body"][rows, raw.EVIDENCE_TO])
 
 
-def shift(findings: NDArray[Any], origin: int) -> None:
-    """Move every time of the findings by `origin` samples, in place."""
-    findings["t"] += origin
-    findings["t_known"] += origin
+def shift(findings: NDArray[Any], origin: int, since: float = -np.inf, before: int = 0) -> None:
+    """Move every time of the findings by `origin` samples, or by `before` where it lies before `since`, in place."""
+
+    def moved(t: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(t + np.where(t < since, before, origin))
+
+    findings["t"] = moved(findings["t"])
+    findings["t_known"] = moved(findings["t_known"])
     for what, places in _TIMES.items():
         rows = findings["what"] == what
         for place in places:
-            findings["body"][rows, place] += origin
+            findings["body"][rows, place] = moved(findings["body"][rows, place])
 
 
 def empty() -> NDArray[Any]:

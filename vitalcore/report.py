@@ -16,7 +16,13 @@ from vitalcore.version import version
 
 STRIP_S = 10.0
 _MISSING_BIT = codes.MISSING.bit_length() - 1
-_TITLES = {"ecg": "Electrocardiogram", "ppg": "Pulse wave (PPG)", "abp": "Arterial pressure", "face": "Face", "ear": "Eye aspect ratio"}
+_TITLES = {
+    "ecg": "Electrocardiogram",
+    "ppg": "Pulse wave (PPG)",
+    "abp": "Arterial pressure",
+    "face": "Face",
+    "ear": "Eye aspect ratio",
+}
 _CLASSES = {"N": "normal", "S": "supraventricular", "V": "ventricular", "F": "fusion", "Q": "not classified"}
 _CLASSES_OF_BLINKS = {"C": "complete", "P": "partial"}
 

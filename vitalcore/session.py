@@ -174,14 +174,15 @@ class Session:
             elif end in done:
                 out[name] = done[end][port]
                 if out[name].dtype == FINDING:
-                    origin = int(self._place[end.root.name]["origin"])
+                    place = self._place[end.root.name]
+                    origin = int(place["origin"])
                     moved = self._clocks[name]
                     if moved or origin:
                         out[name] = out[name].copy()  # another output may be the same rows
                     if moved:
                         findings.to_source(out[name], *moved)
                     if origin:
-                        findings.shift(out[name], origin)
+                        findings.shift(out[name], origin, int(place["since"]), int(place["before"]))
             else:
                 out[name] = findings.empty() if signal.what == "findings" else np.empty((0, signal.columns))
         return out

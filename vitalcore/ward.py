@@ -193,11 +193,12 @@ class Ward:
         wave = self._wave[: len(x)]
         n = self._many(self._params, self._states, self._buffers, slots, offsets, x, wave, self._out)
         out = self._out[:n]
-        skipped = self._places["origin"][out["slot"]]
-        for origin in np.unique(skipped[skipped != 0]) if skipped.any() else ():
-            shifted = out[skipped == origin]
-            findings.shift(shifted, int(origin))
-            out[skipped == origin] = shifted
+        skipped = self._places["origin"][out["slot"]] != 0
+        for slot in np.unique(out["slot"][skipped]) if skipped.any() else ():
+            place, mine = self._places[slot], out["slot"] == slot
+            shifted = out[mine]
+            findings.shift(shifted, int(place["origin"]), int(place["since"]), int(place["before"]))
+            out[mine] = shifted
         return wave, out
 
 

@@ -11,7 +11,7 @@ from vitalcore.filters import Bandpass
 from vitalcore.findings import alarms
 from vitalcore.fixtures.recordings import heart
 from vitalcore.kernels import codes
-from vitalcore.kernels.finding import ACKNOWLEDGED
+from vitalcore.kernels.finding import ACKNOWLEDGED, ENDED, RAISED
 from vitalcore.plan import Plan, source
 from vitalcore.ppg import Ppg
 from vitalcore.ward import Ward
@@ -161,3 +161,18 @@ def test_a_chain_without_alarms_says_so() -> None:
     ward, slots = ward_of(RATES)
     with pytest.raises(ParameterError, match="no alarms"):
         ward.acknowledge(slots[0], codes.ASYSTOLE)
+
+
+def test_an_alarm_keeps_its_begin_over_a_gap_longer_than_what_is_fed_of_it() -> None:
+    signal = source("ecg", 250).signal
+    ward = Ward(Ecg().design(signal), 1)
+    slot = ward.open(Ecg().design(signal), signal)
+    x = heart(20)[:, None]
+    said = [ward.push([slot], np.array([0, len(x)]), x)[1].copy()]
+    said += [ward.gap(slot, 250 * 20), ward.gap(slot, 250 * 3600)]
+    said += [ward.push([slot], np.array([0, len(x)]), x)[1].copy()]
+    found = alarms(np.concatenate(said), codes.NO_USABLE_SIGNAL)
+    assert found["state"][0] == RAISED
+    assert found["state"][-1] == ENDED
+    assert set(found["t"].tolist()) == {5000}
+    assert found["t_end"][-1] == pytest.approx(250 * (20 + 20 + 3600), abs=251)
