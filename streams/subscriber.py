@@ -187,7 +187,7 @@ class Subscriber:
                 except zmq.Again:
                     break
                 if len(parts) == 3:
-                    self._take(*parts)
+                    self._take(parts[0], parts[1], parts[2])
         self._ask_again()
         return found
 
