@@ -112,3 +112,15 @@ def test_witnesses_leave_the_alarms_of_an_ecg_that_nothing_contradicts() -> None
     recording = Recording("r", (ecg(heart(60, 130)), ppg(pulses(60))))
     alone = analyze(Recording("r", recording.tracks[:1])).analysed[0]
     assert analyze(recording).analysed[0].findings.tobytes() == alone.findings.tobytes()
+
+
+def test_pulses_of_a_pressure_hold_a_false_asystole_back() -> None:
+    x = heart(60)
+    x[7500:] = 0.02 * np.random.default_rng(1).normal(size=len(x) - 7500)  # the ECG is lost in faint noise
+    pressure = Track("abp", "abp", FS, ("ABP",), 80 + 40 * pulses(60)[:, None], "mmHg")
+    alone, witnessed = analyze(Recording("r", (ecg(x),))), analyze(Recording("r", (ecg(x), pressure)))
+    of = {result.track.kind: result for result in witnessed.analysed}
+    assert not len(of["abp"].feature(codes.PERFUSION_INDEX))
+    assert len(of["abp"].beats) > 50
+    arrests = [r.alarms["code"].tolist().count(codes.ASYSTOLE) for r in (alone.analysed[0], of["ecg"])]
+    assert arrests == [1, 0]

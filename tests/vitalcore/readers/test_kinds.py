@@ -67,7 +67,7 @@ def test_leads_of_one_rate_make_one_track_in_millivolts() -> None:
     assert made[0].channels == ("I", "II")
     assert made[0].unit == "mV"
     assert np.allclose(made[0].values, np.column_stack([np.arange(10) / 1000, np.arange(10)]), rtol=1e-15)
-    assert [track.fs_hz for track in made] == [250, 125, 500, 125, 125]
+    assert [track.fs_hz for track in made] == [250, 125, 500, 125]
 
 
 def test_the_left_eye_comes_first_and_frames_have_times() -> None:
