@@ -21,6 +21,7 @@ RING_S = 0.65
 LATE_S = 1.2
 BEAT_LATENCY_S = 1.4
 WAVE_HZ = (0.5, 40.0)
+NEAR = (1.02, 0.97)  # of the extreme limits: a rate so near is beyond, since a missed one costs more than an early one
 WAVES_S = 1.2  # from an R peak until its waves are measured, where no beat comes before
 TAPE_HZ = 250.0  # aimed at
 TAPE_S = 4.5
@@ -110,7 +111,8 @@ def rhythm_params(fs_hz: float, limits: Limits) -> NDArray[np.void]:
     row = params[0]
     row["fs_hz"] = fs_hz
     row["bradycardia_bpm"], row["tachycardia_bpm"], row["hysteresis_bpm"] = 60.0, 100.0, 2.0
-    row["extreme_bpm"] = (limits.extreme_bradycardia_per_min, limits.extreme_tachycardia_per_min)
+    extremes = limits.extreme_bradycardia_per_min, limits.extreme_tachycardia_per_min
+    row["extreme_bpm"] = np.multiply(extremes, NEAR)
     row["n_extreme"] = (limits.extreme_bradycardia_beats, limits.extreme_tachycardia_beats)
     row["vt_bpm"], row["n_vt"], row["slowest_bpm"] = limits.ventricular_per_min, limits.ventricular_beats, 40.0
     row["pause_s"], row["asystole_s"], row["wait_s"], row["lost_s"] = limits.pause_s, limits.asystole_s, 0.35, 6.0
