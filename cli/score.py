@@ -22,12 +22,18 @@ MAPS = ("ec57", "research")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write score.parquet and score.html here."
 )
-@click.option("--ext", default="atr", show_default=True, help="Extension of the reference annotations.")
-@click.option("--results-ext", metavar="EXT", help="RESULTS are WFDB annotations with this extension, of any detector.")
+@click.option(
+    "--ext", default="atr", show_default=True, help="Extension of the reference annotations; of LUDB, a lead."
+)
+@click.option(
+    "--results-ext",
+    metavar="EXT",
+    help="RESULTS are WFDB annotations with this extension, of any detector; LEAD: of each lead.",
+)
 @click.option("--stream", default="ecg", show_default=True, help="Which ECG of a recording, as `analyze` names it.")
 @click.option("--map", "class_map", type=click.Choice(MAPS), default="ec57", show_default=True, help="Map of classes.")
 @click.option(
-    "--skip", default=300.0, show_default=True, help="s at the begin that are not compared (learning period)."
+    "--skip", default=300.0, show_default=True, help="s at the start that are not compared (learning period)."
 )
 @click.option("--final", is_flag=True, help="Classes as said last, from waves.parquet, not as said with the beat.")
 @click.option("--until", type=float, help="s after which nothing is compared.  [default: the end]")
@@ -51,7 +57,7 @@ def score(
 ) -> None:
     """Compare RESULTS with the annotations in the folder REFERENCE.
 
-    RESULTS is a folder that `vitalcore analyze` wrote, or one of WFDB annotations. What is compared hangs on REFERENCE:
+    RESULTS is a folder that `vitalcore analyze` wrote, or one of WFDB annotations. What stands in REFERENCE decides:
 
     \b
     annotations  beats, classes, runs, AF, VT and VF, rates, as ANSI/AAMI EC57 says

@@ -1,7 +1,7 @@
 """One recording's scores, and those of many: gross (all beats in one pot) and average (each recording alike)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,34 +52,50 @@ class Figure:
 class RecordScore:
     """Hold all comparisons of one recording.
 
-    classed : the test tells classes apart, and no beat of the reference is paced
+    classes : the matrix of beats where classes can be compared; None where the test tells none, or beats are paced
+    runs    : as classes
     """
 
     name: str
     beat: BeatScore
-    runs: NDArray[np.int64]
     episodes: Mapping[str, EpisodeScore]
     rate: NDArray[np.float64]
-    classed: bool
+    classes: NDArray[np.int64] | None
+    runs: NDArray[np.int64] | None
 
 
-def compare(reference: Marks, test: Marks, rules: Rules = Rules(), duration_s: float = np.inf) -> RecordScore:
+def compare(
+    reference: Marks,
+    test: Marks,
+    rules: Rules = Rules(),
+    duration_s: float = np.inf,
+    told: bool | None = None,
+) -> RecordScore:
     """Compare what a test says about a recording with its reference.
 
+    A reference that marks no beats at all has episodes compared alone.
+
     duration_s : of the recording: episodes that have no end last so long
+    told       : the test tells classes of beats; None: it does where this recording has one that is not normal
     """
     classes = MAPS[rules.class_map][1]
     start_s, end_s = rules.skip_s, min(rules.end_s, duration_s)
-    last = max((float(side.t_s[-1]) for side in (reference, test) if len(side.t_s)), default=start_s)
-    known = end_s if np.isfinite(end_s) else max(last, start_s)
-    return RecordScore(
-        reference.name,
-        beats.compare(reference, test, classes, start_s, end_s, rules.window_s),
-        runs.compare(reference, test, classes, start_s, end_s, rules.window_s),
-        {name: episodes.compare(reference, test, name, start_s, known) for name in episodes.COMPARED},
-        rates.compare(reference, test, start_s, end_s),
-        classed=tells_classes(test) and "/" not in reference.symbols,
-    )
+    known = end_s if np.isfinite(end_s) else max(_last(reference), _last(test), start_s)
+    found = {name: episodes.compare(reference, test, name, start_s, known) for name in episodes.COMPARED}
+    if not len(reference.t_s):
+        test = replace(test, t_s=np.empty(0), symbols=np.empty(0, "<U1"), t_known_s=None, rate=None)
+    beat = beats.compare(reference, test, classes, start_s, end_s, rules.window_s)
+    rate = rates.compare(reference, test, start_s, end_s)
+    if "/" in reference.symbols or not (tells_classes(test) if told is None else told):
+        return RecordScore(reference.name, beat, found, rate, None, None)
+    runs_found = runs.compare(reference, test, classes, start_s, end_s, rules.window_s)
+    return RecordScore(reference.name, beat, found, rate, beat.matrix, runs_found)
+
+
+def _last(side: Marks) -> float:
+    """Find the last time that is marked."""
+    ends = (end for spans in side.episodes.values() for _, end in spans if np.isfinite(end))
+    return max((*side.t_s[-1:].tolist(), *ends), default=0.0)
 
 
 def tells_classes(test: Marks) -> bool:
@@ -88,49 +104,37 @@ def tells_classes(test: Marks) -> bool:
 
 
 def gross(scores: Sequence[RecordScore]) -> RecordScore:
-    """Put all recordings into one pot. Class figures come from those alone in which classes can be compared."""
-    classed = [each for each in scores if each.classed]
+    """Put all recordings into one pot; classes and runs come from those alone in which they can be compared."""
+    matrices = [each.classes for each in scores if each.classes is not None]
+    tables = [each.runs for each in scores if each.runs is not None]
     return RecordScore(
         "gross",
         _pot([each.beat for each in scores]),
-        np.sum([each.runs for each in classed], axis=0) if classed else np.zeros((2, 7, 7), np.int64),
         {name: sum((each.episodes[name] for each in scores), EpisodeScore()) for name in episodes.COMPARED},
         np.concatenate([each.rate for each in scores]),
-        classed=bool(classed),
+        np.sum(matrices, axis=0) if matrices else None,
+        np.sum(tables, axis=0) if tables else None,
     )
 
 
-def figures(score: RecordScore, classes_of: Sequence[RecordScore] | None = None) -> list[Figure]:
-    """List the figures of a recording.
-
-    classes_of : the recordings in the pot, where `score` is the gross of several: V and S come from the classed alone
-    """
+def figures(score: RecordScore) -> list[Figure]:
+    """List the figures of a recording, or of a pot of them."""
     name, beat = score.name, score.beat
-    pots = [each.beat.matrix for each in classes_of if each.classed] if classes_of else [beat.matrix]
-    matrix = np.sum(pots, axis=0) if pots else np.zeros((7, 7), np.int64)
-    out = [
-        _share(name, section, item, *found)
-        for (section, item), found in beats.ratios(beat.matrix).items()
-        if section == "QRS"
-    ]
-    se, ppv = out
-    both = se.value + ppv.value
-    out.append(Figure(name, "QRS", "F1", 2 * se.value * ppv.value / both if both > 0 else np.nan, "1", np.nan, np.nan))
+    qrs = beats.ratios(beat.matrix)
+    out = [_share(name, "QRS", item, *qrs["QRS", item]) for item in ("Se", "+P")]
+    se, ppv = (figure.value for figure in out)
+    f1 = 2 * se * ppv / (se + ppv) if se + ppv > 0 else np.nan
+    out.append(Figure(name, "QRS", "F1", f1, "1", np.nan, np.nan))
     for item, value in _spread(beat).items():
-        out.append(
-            Figure(name, "time", item, value, "s", np.nan, len(beat.delay_s if "delay" in item else beat.error_s))
-        )
-    if score.classed:
-        for (section, item), found in beats.ratios(matrix).items():
-            if section != "QRS":
-                out.append(_share(name, section, item, *found))
-        for (section, item), found in runs.ratios(score.runs).items():
-            out.append(_share(name, section, item, *found))
+        n = len(beat.delay_s if "delay" in item else beat.error_s)
+        out.append(Figure(name, "time", item, value, "s", np.nan, n))
+    if score.classes is not None and score.runs is not None:
+        ratios = beats.ratios(score.classes) | runs.ratios(score.runs)
+        out += [_share(name, *key, *found) for key, found in ratios.items() if key[0] != "QRS"]
     for kind, episode in score.episodes.items():
         if episode.n_reference or episode.n_test:
             out += [_share(name, kind, item, *found) for item, found in episodes.ratios(episode).items()]
-    out += _errors(name, "RR", beat.rr_s, "s") + _errors(name, "rate", score.rate, "/min")
-    return out
+    return out + _errors(name, "RR", beat.rr_s, "s") + _errors(name, "rate", score.rate, "/min")
 
 
 def average(figures_of_all: Iterable[Figure]) -> list[Figure]:

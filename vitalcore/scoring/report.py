@@ -46,10 +46,12 @@ def of_beats(scores: Sequence[RecordScore]) -> tuple[list[Section], list[Figure]
     """Make tables and figures of beats, classes, runs, episodes and rates."""
     whole = gross(scores)
     every = [figures(score) for score in scores]
-    pot, mean = figures(whole, scores), average(figure for one in every for figure in one)
+    pot, mean = figures(whole), average(figure for one in every for figure in one)
     lines = [*zip((score.name for score in scores), every, strict=True), ("gross", pot), ("average", mean)]
-    sections = [_qrs(lines, {score.name: score for score in (*scores, whole)})]
-    if whole.classed:
+    sections = []
+    if whole.beat.matrix.any():
+        sections.append(_qrs(lines, {score.name: score for score in (*scores, whole)}))
+    if whole.classes is not None:
         sections += [_classes(lines), *_matrices(scores)]
     else:
         sections.append(Section("Classes", (), (), "not compared: the results tell no classes, or all beats are paced"))
@@ -169,14 +171,14 @@ def _classes(lines: Iterable[tuple[str, list[Figure]]]) -> Section:
 
 
 def _matrices(scores: Sequence[RecordScore]) -> list[Section]:
-    classed = [score for score in scores if score.classed]
     head = ("reference", *ORDER.lower())
     note = "rows: the reference's classes, columns: the test's; o: no beat there; x: none, and no signal could be read"
     out = []
-    for score in (gross(classed), *classed):
-        rows = tuple((letter, *map(str, row)) for letter, row in zip(ORDER, score.beat.matrix.tolist(), strict=True))
-        title = "Classes, gross" if score.name == "gross" else f"Classes, record {score.name}"
-        out.append(Section(title, head, rows, note, detail=score.name != "gross"))
+    for score in (gross(scores), *scores):
+        if score.classes is not None:
+            rows = tuple((letter, *map(str, row)) for letter, row in zip(ORDER, score.classes.tolist(), strict=True))
+            title = "Classes, gross" if score.name == "gross" else f"Classes, record {score.name}"
+            out.append(Section(title, head, rows, note, detail=score.name != "gross"))
     return out
 
 

@@ -9,7 +9,7 @@ from vitalcore.errors import ReadError
 from vitalcore.scoring import alarms, annotations, records, report, results, waves
 from vitalcore.scoring.classes import MAPS
 from vitalcore.scoring.marks import Marks
-from vitalcore.scoring.records import RecordScore, Rules
+from vitalcore.scoring.records import Rules
 from vitalcore.scoring.report import Report
 from vitalcore.version import version
 
@@ -51,10 +51,11 @@ def score(sources: Sources, advance: Advance = lambda name, done, total: None) -
             raise ReadError(f"{folder}: no such folder")
     if (sources.reference / "ALARMS").is_file():
         return _alarms(sources, advance)
-    marked = _by_name(sources.reference, sources.reference_ext)
+    asked = (sources.reference_ext,) if sources.reference_ext in LEADS else LEADS
+    marked = {} if len(asked) == 1 else _by_name(sources.reference, sources.reference_ext)
     if marked:
         return _beats(sources, marked, advance)
-    leads = {lead: _by_name(sources.reference, lead) for lead in LEADS}
+    leads = {lead: _by_name(sources.reference, lead) for lead in asked}
     if any(leads.values()):
         return _waves(sources, leads, advance)
     there = sorted({path.suffix[1:] for path in sources.reference.rglob("*.*") if path.is_file()})
@@ -67,19 +68,20 @@ def score(sources: Sources, advance: Advance = lambda name, done, total: None) -
 def _beats(sources: Sources, marked: dict[str, Path], advance: Advance) -> Report:
     tests, read = _tests(sources)
     both, left_out = _match(sources, marked, tests)
-    scores: list[RecordScore] = []
+    pairs: list[tuple[Marks, Marks, float]] = []
     for k, name in enumerate(both):
         advance(name, k, len(both))
         path = marked[name]
         try:
-            reference = annotations.read(path, sources.reference_ext)
-            one = _one(reference, read(tests[name], path), path, sources.rules)
+            duration_s = _header(path)[1]
+            reference = _marked(annotations.read(path, sources.reference_ext), duration_s, sources.rules)
+            pairs.append((reference, read(tests[name], path), duration_s))
         except ReadError as error:
             left_out.append(str(error))
-            continue
-        scores.append(one)
-    if not scores:
+    if not pairs:
         raise ReadError(f"nothing could be compared: {'; '.join(left_out)}")
+    told = any(records.tells_classes(test) for _, test, _ in pairs)
+    scores = [records.compare(theirs, ours, sources.rules, duration_s, told) for theirs, ours, duration_s in pairs]
     sections, figures = report.of_beats(scores)
     rules = sources.rules
     return Report(
@@ -101,14 +103,15 @@ def _beats(sources: Sources, marked: dict[str, Path], advance: Advance) -> Repor
     )
 
 
-def _one(reference: Marks, test: Marks, path: Path, rules: Rules) -> RecordScore:
-    duration_s = _header(path)[1]
-    last = max(
-        (*reference.t_s[-1:].tolist(), *(b for spans in reference.episodes.values() for _, b in spans)), default=0
-    )
-    if min(last, duration_s) <= rules.skip_s:
-        raise ReadError(f"{path.name}: nothing is marked after the first {rules.skip_s:g} s; --skip 0 compares them")
-    return records.compare(reference, test, rules, duration_s)
+def _marked(reference: Marks, duration_s: float, rules: Rules) -> Marks:
+    """Refuse a reference that marks nothing after the learning period."""
+    ends = [end for spans in reference.episodes.values() for _, end in spans]
+    if min(max((*reference.t_s[-1:].tolist(), *ends), default=0.0), duration_s) <= rules.skip_s:
+        what = (
+            f"nothing is marked after the first {rules.skip_s:g} s; --skip 0 compares all" if rules.skip_s else "empty"
+        )
+        raise ReadError(f"{reference.name}: {what}")
+    return reference
 
 
 def _waves(sources: Sources, leads: dict[str, dict[str, Path]], advance: Advance) -> Report:
@@ -119,11 +122,11 @@ def _waves(sources: Sources, leads: dict[str, dict[str, Path]], advance: Advance
     for k, name in enumerate(both):
         advance(name, k, len(both))
         fs_hz = _header(marked[name])[0]
-        for lead in LEADS:
-            if name not in leads[lead]:
+        for lead, here in leads.items():
+            if name not in here:
                 continue
             try:
-                reference = waves.read(leads[lead][name], lead, fs_hz)
+                reference = waves.read(here[name], lead, fs_hz)
                 if sources.results_ext is None:
                     test = results.waves(tests[name], lead, sources.stream)
                 else:
@@ -195,9 +198,7 @@ def _tests(sources: Sources, table: str = "beats") -> tuple[dict[str, Path], Cal
             f"{folder}: no results of `vitalcore analyze` with {table}.parquet; for annotations of another detector "
             "name their extension with --results-ext"
         )
-    return {path.name: path for path in tables}, lambda test, reference: results.read(
-        test, sources.stream, sources.final
-    )
+    return _once(tables), lambda test, reference: results.read(test, sources.stream, sources.final)
 
 
 def _match(sources: Sources, references: Iterable[str], tests: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -220,7 +221,20 @@ def _match(sources: Sources, references: Iterable[str], tests: Iterable[str]) ->
 
 
 def _by_name(folder: Path, extension: str) -> dict[str, Path]:
-    return {path.stem: path.with_suffix("") for path in sorted(folder.rglob(f"*.{extension}"))}
+    return _once(path.with_suffix("") for path in sorted(folder.rglob(f"*.{extension}")))
+
+
+def _once(paths: Iterable[Path]) -> dict[str, Path]:
+    """Put paths under their names.
+
+    Errors: ReadError where two have one name
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        if path.name in found:
+            raise ReadError(f"{found[path.name]} and {path}: two of one name; compare their folders one by one")
+        found[path.name] = path
+    return found
 
 
 def _order(name: str) -> tuple[Any, ...]:

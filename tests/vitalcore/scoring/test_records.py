@@ -1,5 +1,7 @@
 """Tests of the scores of recordings, one and many."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,7 @@ def test_the_default_skips_five_minutes() -> None:
 @pytest.mark.parametrize(("reference", "test"), [("NVN/", "NVNN"), ("NVNN", "NNNN")])
 def test_no_classes_are_compared_with_paced_beats_or_a_test_that_tells_none(reference: str, test: str) -> None:
     score = compare(marks(reference), marks(test), WHOLE)
-    assert not score.classed
+    assert score.classes is None
     assert ("V", "Se") not in found(figures(score))
 
 
@@ -50,7 +52,7 @@ def test_gross_counts_beats_alike_and_average_records_alike() -> None:
     poor = compare(marks("NV" * 5), marks("SN" * 5), WHOLE)
     paced = compare(marks("NV/" * 5), marks("SNN" * 5), WHOLE)
     whole = gross([good, poor, paced])
-    values = found(figures(whole, [good, poor, paced]))
+    values = found(figures(whole))
     assert values["V", "Se"] == pytest.approx(50 / 55)
     assert values["QRS", "Se"] == 1.0
     mean = found(average([*figures(good), *figures(poor), *figures(paced)]))
@@ -61,3 +63,15 @@ def test_a_record_in_which_nothing_was_said_has_figures_of_what_was_missed() -> 
     values = found(figures(compare(marks("NN"), Marks("r", np.empty(0), np.empty(0, "<U1")), WHOLE)))
     assert values["QRS", "Se"] == 0
     assert np.isnan(values["QRS", "+P"])
+
+
+def test_a_test_that_tells_classes_elsewhere_has_missed_those_it_calls_normal_here() -> None:
+    values = found(figures(compare(marks("NVNN"), marks("NNNN"), WHOLE, told=True)))
+    assert values["V", "Se"] == 0
+
+
+def test_without_marked_beats_episodes_are_compared_alone() -> None:
+    reference = Marks("r", np.empty(0), np.empty(0, "<U1"), episodes={"VF": ((2.0, 6.0),)})
+    score = compare(reference, replace(marks("NVVVVN"), episodes={"VF": ((3.0, 6.0),)}), WHOLE)
+    assert not score.beat.matrix.any()
+    assert found(figures(score))["VF", "duration Se"] == 0.75

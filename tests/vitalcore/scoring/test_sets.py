@@ -89,6 +89,8 @@ def test_delineations_are_compared_lead_by_lead_in_what_people_marked(tmp_path: 
     assert figure(report, "1 ii", "QRS peak", "Se") == 1.0
     assert figure(report, "gross", "T off", "Se") == 0
     assert report.left_out == (f"{tmp_path / 'out/1'}: nothing of lead avl; there are II",)
+    one = score(Sources(tmp_path / "out", tmp_path / "ref", "ii"))
+    assert one.left_out == ()
     same = score(Sources(tmp_path / "ref", tmp_path / "ref", results_ext="LEAD"))
     assert figure(same, "gross", "T off", "Se") == 1.0
 
@@ -125,6 +127,23 @@ def test_what_cant_be_compared_is_said_with_what_is_there(
     (tmp_path / "empty").mkdir()
     with pytest.raises(ReadError, match=message):
         score(Sources(tmp_path / results, tmp_path / reference, rules=WHOLE))
+
+
+def test_classes_are_missed_in_a_record_where_none_is_told_but_in_others_are(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        annotate(tmp_path / "ref" / name, "NVNN")
+    beats(tmp_path / "out/a", [1.0, 2.0, 3.0, 4.0], "NVNN")
+    beats(tmp_path / "out/b", [1.0, 2.0, 3.0, 4.0], "NNNN")
+    report = score(Sources(tmp_path / "out", tmp_path / "ref", rules=WHOLE))
+    assert figure(report, "gross", "V", "Se") == 0.5
+
+
+def test_two_records_of_one_name_are_refused(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        annotate(tmp_path / "ref" / folder / "a", "NNNN")
+    beats(tmp_path / "out/a", [1.0], "N")
+    with pytest.raises(ReadError, match="two of one name"):
+        score(Sources(tmp_path / "out", tmp_path / "ref"))
 
 
 def test_one_damaged_file_stops_no_other(tmp_path: Path) -> None:
