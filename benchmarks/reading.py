@@ -75,7 +75,7 @@ def marks(name: str, result: Result, final: bool = False) -> Marks:
     made = tables.tables(Results(Recording(name, (result.track,)), (result,)))
     beats, events, features = (results.columns(made[key]) for key in ("beats", "events", "features"))
     found = results.marks(name, beats, events, features)
-    return results.finally_classed(found, results.columns(made["waves"])) if final and "waves" in made else found
+    return results.finally_classed(found, results.columns(made["waves"])) if final else found
 
 
 def ours(name: str, x: Signal, fs_hz: float, operator: Operator) -> Marks:
