@@ -27,7 +27,9 @@ _READERS = {
 }
 _IN_FOLDERS = frozenset(_READERS) - {".txt", ".log", ".rec"}  # those are mostly notes
 
-_RESULTS = {f"{name}.parquet" for name in ("beats", "waves", "pulses", "blinks", "features", "events", "alarms", "score")}
+_RESULTS = {
+    f"{name}.parquet" for name in ("beats", "waves", "pulses", "blinks", "features", "events", "alarms", "score")
+}
 
 
 @dataclass(frozen=True)

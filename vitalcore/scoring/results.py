@@ -96,8 +96,8 @@ def marks(
     )
 
 
-def waves(folder: Path, lead: str, stream: str = "ecg") -> Delineation:
-    """Read the delineation of one lead.
+def waves(folder: Path, lead: str, stream: str = "ecg") -> Delineation | None:
+    """Read the delineation of one lead; None: the recording has no such lead.
 
     Errors: ReadError
     """
@@ -106,7 +106,7 @@ def waves(folder: Path, lead: str, stream: str = "ecg") -> Delineation:
         raise ReadError(f"{folder}: no waves.parquet")
     rows = (made["stream"] == stream) & (np.char.lower(made["channel"].astype(str)) == lead)
     if not rows.any():
-        raise ReadError(f"{folder}: nothing of lead {lead}; there are {', '.join(sorted(set(made['channel'])))}")
+        return None
     out = {}
     for point in POINTS:
         times = made["t_s" if point == "QRS peak" else f"{point.lower().replace(' ', '_')}_s"][rows]

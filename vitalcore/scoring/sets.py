@@ -1,6 +1,6 @@
 """A folder of results against a folder of references: which belong together, and what comes of it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from vitalcore.scoring.classes import MAPS
 from vitalcore.scoring.marks import Marks
 from vitalcore.scoring.records import Rules
 from vitalcore.scoring.report import Report
+from vitalcore.scoring.waves import Delineation, PointScore
 from vitalcore.version import version
 
 LEADS = ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6")  # extensions of LUDB's files
@@ -118,32 +119,31 @@ def _waves(sources: Sources, leads: dict[str, dict[str, Path]], advance: Advance
     marked = {name: path for lead in leads.values() for name, path in lead.items()}
     tests, _ = _tests(sources, "waves")
     both, left_out = _match(sources, marked, tests)
-    scores = {}
+    scores: dict[tuple[str, str], Mapping[str, PointScore]] = {}
     for k, name in enumerate(both):
         advance(name, k, len(both))
-        fs_hz = _header(marked[name])[0]
-        for lead, here in leads.items():
-            if name not in here:
-                continue
-            try:
+        fs_hz, lacking = _header(marked[name])[0], []
+        try:
+            for lead, here in leads.items():
+                if name not in here:
+                    continue
+                test = _delineated(sources, tests[name], lead, fs_hz)
+                if test is None:
+                    lacking.append(lead)
+                    continue
                 reference = waves.read(here[name], lead, fs_hz)
-                if sources.results_ext is None:
-                    test = results.waves(tests[name], lead, sources.stream)
-                else:
-                    test = waves.read(
-                        tests[name], lead if sources.results_ext == "LEAD" else sources.results_ext, fs_hz
-                    )
-            except ReadError as error:
-                left_out.append(str(error))
-                continue
-            scores[name, lead] = waves.compare(reference, test, sources.rules.window_s)
+                scores[name, lead] = waves.compare(reference, test, sources.rules.window_s)
+        except ReadError as error:
+            left_out.append(str(error))
+        if lacking:
+            left_out.append(f"{name}: no results of lead {', '.join(lacking)}")
     if not scores:
         raise ReadError(f"nothing could be compared: {'; '.join(left_out)}")
     sections, figures = report.of_waves(scores)
     return Report(
         "Delineation",
         (
-            *_common(sources, both),
+            *_common(sources, list(dict.fromkeys(name for name, _ in scores))),
             ("pairing", f"each kind of point within {1e3 * sources.rules.window_s:g} ms, as beats by ANSI/AAMI EC57"),
             ("period", "what people marked: from the first mark of a lead to its last"),
         ),
@@ -151,6 +151,13 @@ def _waves(sources: Sources, leads: dict[str, dict[str, Path]], advance: Advance
         tuple(figures),
         tuple(left_out),
     )
+
+
+def _delineated(sources: Sources, test: Path, lead: str, fs_hz: float | None) -> Delineation | None:
+    if sources.results_ext is None:
+        return results.waves(test, lead, sources.stream)
+    extension = lead if sources.results_ext == "LEAD" else sources.results_ext
+    return waves.read(test, extension, fs_hz) if test.with_name(f"{test.name}.{extension}").is_file() else None
 
 
 def _alarms(sources: Sources, advance: Advance) -> Report:
@@ -176,7 +183,10 @@ def _alarms(sources: Sources, advance: Advance) -> Report:
     window = f"known by {alarms.ALARM_S:g} s, and held within {sources.alarm_window_s:g} s before"
     return Report(
         "Alarms of the PhysioNet/CinC challenge 2015",
-        (*_common(sources, both), ("called true", "as answers.txt says" if answers.is_file() else window)),
+        (
+            *_common(sources, [name for name in both if name in calls]),
+            ("called true", "as answers.txt says" if answers.is_file() else window),
+        ),
         tuple(sections),
         tuple(figures),
         tuple(left_out),
