@@ -11,11 +11,28 @@ import pytest
 from vitalcore.fixtures.judge import Miss, judge
 from vitalcore.fixtures.scenarios import SCENARIOS
 
-PARTS = ("beat", "class", "rate", "episode", "alarm")
+PARTS = ("beat", "class", "rate", "wave", "episode", "alarm")
 LEADS = (1, 3)
 
-NOT_SAID = {"class": "no classes are said", "episode": "no rhythms are said", "alarm": "alarms need the rhythm"}
+V = "no classes are said"
+NOT_SAID = {"class": V, "episode": "rhythms wait for classes and fibrillation", "alarm": "alarms wait for them too"}
 NOT_MET = {  # scenario and part: why
+    "sinus_tachycardia wave": "P waves on the end of the T wave are missed",
+    "infant wave": "P waves of an infant are missed",
+    "left_bundle_block wave": "P waves on the end of the T wave are missed",
+    "right_bundle_block wave": "the late part of a right bundle branch block, small in lead II, is left out",
+    "atrial_flutter wave": "teeth of a flutter are taken for P waves",
+    "paced_on_demand wave": "P waves are said before paced beats",
+    "artefact_like_vf wave": "P waves are hidden by the artefact that is left in other leads",
+    "artefact_like_vt wave": "P waves are hidden by the artefact that is left in other leads",
+    "artefact_tremor wave": "P waves are hidden by the tremor",
+    "electrode_dried wave": "P waves are lost in the noise",
+    "bigeminy wave": "P waves after the pause of a ventricular beat are missed",
+    "multiform_beats wave": "P waves are said before ventricular beats",
+    "couplets wave": "P waves are said before ventricular beats",
+    "salvos wave": "P waves are said before ventricular beats",
+    "vt wave": "T waves of a tachycardia are missed",
+    "arrest wave": "T waves of a tachycardia are missed",
     "vt_short beat": "the first beat of a run is missed",
     "vt_short rate": "a beat of the run is missed",
     "vt beat": "the first beat of a run is missed",
@@ -32,9 +49,9 @@ NOT_MET = {  # scenario and part: why
     "artefact_loose_lead rate": "waves of the artefact are counted",
     "lead_off_rail beat": "beats are missed for seconds after the leads come back",
     "lead_off_hum beat": "beats are said in the hum of an open cable",
+    "electrode_off beat": "beats are said in the hum of an open electrode",
     "ec13_3c beat": "small narrow beats between tall wide ones are missed",
     "ec13_3c rate": "small narrow beats between tall wide ones are missed",
-    "electrode_off beat": "beats are said in the hum of an open electrode",
 }
 
 
