@@ -28,6 +28,7 @@ NOT_MET = {  # scenario and part: why
     "artefact_tremor wave": "P waves are hidden by the tremor",
     "electrode_dried wave": "P waves are lost in the noise",
     "bigeminy wave": "P waves after the pause of a ventricular beat are missed",
+    "ventricular_beats wave": "P waves are said before ventricular beats",
     "multiform_beats wave": "P waves are said before ventricular beats",
     "couplets wave": "P waves are said before ventricular beats",
     "salvos wave": "P waves are said before ventricular beats",
