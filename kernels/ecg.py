@@ -3,7 +3,22 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import alarms, codes, edr, energy, finding, hrv, qrs, quality, rate, rhythm, sos, tape, waves
+from vitalcore.kernels import (
+    alarms,
+    codes,
+    edr,
+    energy,
+    finding,
+    hrv,
+    pacer,
+    qrs,
+    quality,
+    rate,
+    rhythm,
+    sos,
+    tape,
+    waves,
+)
 from vitalcore.kernels.kernel import kernel
 
 MAX_LEADS = 12
@@ -21,6 +36,7 @@ PARAMS = np.dtype(
         ("rhythm", rhythm.PARAMS),
         ("hrv", hrv.PARAMS),
         ("edr", edr.PARAMS),
+        ("pacer", pacer.PARAMS),
         ("sos", "f8", (N_SECTIONS, 6)),  # of the wave
         ("wait", "i8"),  # samples from an R peak until its waves are measured at the latest
         ("alarms", alarms.PARAMS),
@@ -40,6 +56,7 @@ STATE = np.dtype(
         ("hrv", hrv.STATE),
         ("edr", edr.STATE),
         ("scratch", "f8", (125,)),
+        ("pacer", pacer.STATE),
         ("open", "i8"),  # 1: a beat waits for its waves to be measured
         ("open_w", "i8"),  # work sample at which they are, if no beat comes before
         ("open_t", "f8"),  # its R peak
@@ -68,6 +85,7 @@ def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     qrs.begin(params["qrs"], state["qrs"], buffer)
     tape.begin(params["tape"], state["tape"], buffer)
     rhythm.begin(state["rhythm"], -1.0)
+    pacer.begin(params["pacer"], state["pacer"])
     q = params["qrs"]["energy"]
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
@@ -307,17 +325,21 @@ def step(
     q = params["qrs"]["energy"]
     beats = state["qrs"]
     stride = q["stride"]
+    paced = params["pacer"]["n_leads"] > 0
+    y = wave if paced else x  # without pacemaker pulses
     n = i = 0
     while i < x.shape[0]:
         end = min(x.shape[0], i + state["second_end"] + 1 - state["n_seen"])
+        if paced:
+            end = i + pacer.take(params["pacer"], state["pacer"], x, y, i, end)
         for c in range(q["n_leads"]):
-            quality.watch(buffer[c * stride : (c + 1) * stride], x[i:end, c])
-            clean(params, state, c, x[i:end, c], wave[i:end, c])
+            quality.watch(buffer[c * stride : (c + 1) * stride], y[i:end, c])
         state["n_seen"] += end - i
+        start = i
         while i < end:
             first = i
-            i += energy.take(q, beats["energy"], buffer, x, i, end)
-            tape.take(params["tape"], state["tape"], buffer, x, first, i)
+            i += energy.take(q, beats["energy"], buffer, y, i, end)
+            tape.take(params["tape"], state["tape"], buffer, y, first, i)
             for c in range(q["n_leads"]):
                 quality.watch_work(params["quality"], buffer[c * stride : (c + 1) * stride], beats["energy"]["n_fresh"])
             beats["looked"] = 0
@@ -332,6 +354,9 @@ def step(
                     n = measure(params, state, buffer, np.nan, out, n)
                 n = ask(params, state, buffer, beats["n_seen"] - 1, out, n)
                 n = alarms.follow_rows(params["alarms"], state["alarms"], out, begun, n)
+        for c in range(q["n_leads"]):
+            clean(params, state, c, y[start:end, c], wave[start:end, c])
+        n = pacer.say(state["pacer"], out, n)
         if state["n_seen"] > state["second_end"]:
             n = end_second(params, state, buffer, out, n)
     return n

@@ -9,7 +9,7 @@ from scipy.signal import butter
 
 from vitalcore.alarms import Limits, limits_of
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import alarms, ecg, energy, hrv, qrs, rate, rhythm, tape
+from vitalcore.kernels import alarms, ecg, energy, hrv, pacer, qrs, rate, rhythm, tape
 from vitalcore.operator import Design, Signal, check_range, record, regular_hz
 
 LOW_HZ, HIGH_HZ = 100.0, 1000.0
@@ -25,6 +25,9 @@ NEAR = (1.02, 0.97)  # of the extreme limits: a rate so near is beyond, since a 
 WAVES_S = 1.2  # from an R peak until its waves are measured, where no beat comes before
 TAPE_HZ = 250.0  # aimed at
 TAPE_S = 4.5
+PACER_HZ = 500.0  # rate from which pacemaker pulses show
+PACER_APART_S = 0.04
+PACER_LATENCY_S = 0.05
 
 
 def check_leads(operator: object, signal: Signal) -> float:
@@ -119,6 +122,49 @@ def rhythm_params(fs_hz: float, limits: Limits) -> NDArray[np.void]:
     return params
 
 
+def pacer_params(fs_hz: float, n_leads: int) -> NDArray[np.void]:
+    """Design the search for pacemaker pulses: one row of pacer.PARAMS."""
+    params = np.zeros(1, pacer.PARAMS)
+    params["fs_hz"], params["n_leads"] = fs_hz, n_leads
+    for name, time_s in {"most": 0.005, "most_steep": 0.02, "calm": 0.008, "ring": 0.012}.items():
+        params[name] = math.ceil(time_s * fs_hz)
+    params["steep"], params["edge"] = 1000.0 / fs_hz, 600.0 / fs_hz
+    params["apart"], params["recurs"] = round(PACER_APART_S * fs_hz), round(3.0 * fs_hz)
+    params["fade"], params["slowest"] = 0.5 ** (1 / (0.02 * fs_hz)), math.exp(-1 / (0.15 * fs_hz))
+    return params
+
+
+@dataclass(frozen=True)
+class PacerPulses:
+    """Find pacemaker pulses in an ECG in mV, 1 to 12 leads, 500 to 1000 Hz; its wave is the ECG without them.
+
+    A pulse is said with its height and width as the samples show them: what an amplifier's filter has left of it. It
+    must be 0.2 mV high, 5 ms wide at most and stand out of a calm signal, in two leads where there are three or more.
+
+    Latency: 50 ms.
+
+    Errors: ParameterError
+    """
+
+    def design(self, signal: Signal) -> Design:
+        """Design the search for a signal."""
+        fs_hz = regular_hz(self, signal, PACER_HZ, HIGH_HZ)
+        check_leads(self, signal)
+        params = pacer_params(fs_hz, len(signal.channels))
+        state = np.zeros(1, pacer.STATE)
+        pacer.begin(params[0], state[0])
+        output = Signal(signal.name, signal.fs_hz, signal.channels, signal.unit, "findings")
+        return Design(
+            pacer.step,
+            params[0],
+            (state,),
+            output,
+            PACER_LATENCY_S,
+            lambda n: 2 + math.ceil(n / (PACER_APART_S * fs_hz - 1)),
+            wave=signal,
+        )
+
+
 @dataclass(frozen=True)
 class RPeaks:
     """Find heart beats in an ECG in mV, 1 to 12 leads, 100 to 1000 Hz; all leads that carry a signal vote.
@@ -167,6 +213,8 @@ class Ecg:
         params["qrs"] = qrs_params(fs_hz, n_leads)
         stride = int(params["qrs"]["energy"]["stride"][0])
         params["tape"] = tape_params(params["qrs"]["energy"], stride * n_leads)
+        if fs_hz >= PACER_HZ:
+            params["pacer"] = pacer_params(fs_hz, n_leads)
         params["hrv"]["fs_hz"] = params["edr"]["fs_hz"] = fs_hz
         params["rhythm"] = rhythm_params(fs_hz, limits_of(self.limits))
         params["wait"] = round(WAVES_S * fs_hz)
@@ -189,6 +237,7 @@ class Ecg:
             lambda n: (
                 (4 + n_leads) * (10 + math.ceil(n / (0.1 * fs_hz)) + 4 * (1 + math.ceil(n / fs_hz)))
                 + 3 * alarms.N * (1 + math.ceil(n / fs_hz))
+                + (math.ceil(n / (PACER_APART_S * fs_hz - 1)) if fs_hz >= PACER_HZ else 0)
             ),
             wave=signal,
             many=ecg.step_many,
