@@ -170,6 +170,8 @@ def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDAr
     head = beat["channel"] * q["stride"]
     beat["quality"] *= buffer[head + energy.QUALITY]
     beat["reasons"] |= int(buffer[head + quality.REASONS])
+    if pacer.paces(state["pacer"], beat["t"], q["fs_hz"]):
+        beat["body"][finding.LABEL] = 47.0  # /
     rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
     edr.beat(state["edr"], beat)
     n = rhythm.beat(params["rhythm"], state["rhythm"], beat, out, n)
@@ -279,6 +281,11 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
     edr.tell(params["edr"], state["edr"], t, best, lead_reasons, out[n])
     n += 1
     if state["second"] % hrv.EVERY_S == 0:
+        fibrillation = state["rhythm"]["af"]
+        if fibrillation["on"] == 1:
+            hrv.fibrillate(params["hrv"], state["hrv"], fibrillation["onset"])
+        else:
+            state["hrv"]["fibrillation"] = 0
         n = hrv.tell(params["hrv"], state["hrv"], t, t, out, n)
     if usable:
         state["n_lost"] = 0

@@ -14,18 +14,20 @@ from vitalcore.kernels.kernel import kernel
 
 MAX_LEADS = 12
 JUMP_MV = 0.12  # least step from one sample to the next
-SUDDEN = 3.5  # times the largest of the last steps: no QRS begins like that, and no noise goes on like that
+SUDDEN = 4.0  # times the largest of the last steps: no QRS begins like that, and no noise goes on like that
 LEAST_MV = 0.2  # height of a pulse
 BACK = 0.35  # part of its height to which a pulse comes back
 CALM = 0.3  # part of its height that no step behind a pulse reaches: in noise they do
 RISE, EARLY = 3, 0.8  # samples, and the part of its height that a tail whose pulse is not seen has reached by then
 CALM_TAIL = 0.12  # part of its height that no step of such a tail reaches
 TAIL_MV = 0.03  # tail that is worth taking off
+LASTING = 0.97  # what has kept this part of itself is a step, no tail
 SPENT = 0.05  # a tail that has come down to this part while it was measured is over
 END_MV = 0.005  # of a tail
 UNKNOWN_MV = 1.0  # largest step while there is none to know
 
 ALIKE = 0.4  # least part of each other that the heights of two pulses are
+PACES_S = 0.14  # from a pulse in the ventricle to the R peak at most
 ALONE = 0.4  # quality of a pulse without another: it may be a fault of the recorder
 
 PARAMS = np.dtype(
@@ -63,7 +65,7 @@ LEAD = np.dtype(
         ("edged", "i8"),  # 1: it rose so steeply that its tail alone tells it
         ("early", "f8"),  # height in the first samples
         ("unrest", "f8"),  # largest step behind the pulse
-        ("calm", "f8"),  # what it must not be above
+        ("back", "i8"),  # 1: it came back; 0: its tail is seen alone
         ("first", "f8"),  # the tail, where its measurement began
         ("tail", "f8"),  # is taken off
         ("decay", "f8"),  # of it, a sample
@@ -146,7 +148,7 @@ def away(params: np.void, t: int, lead: np.void, u: float) -> float:
         lead["mode"] = BEHIND
         lead["n"] = -params["ring"] if lead["most"] == params["most_steep"] else 0
         lead["unrest"] = 0.0
-        lead["calm"] = CALM * height if back else CALM_TAIL * height
+        lead["back"] = int(back)
         return base
     if lead["n"] == lead["most"]:
         lead["mode"] = QUIET
@@ -176,10 +178,12 @@ def behind(params: np.void, state: np.void, c: int, lead: np.void, u: float) -> 
         return base
     lead["mode"] = QUIET
     lead["steps"] = max(lead["steps"], lead["unrest"])
-    if lead["unrest"] > lead["calm"]:
+    left = far / lead["first"]
+    if lead["unrest"] > (CALM if lead["back"] == 1 else CALM_TAIL) * abs(lead["height"]):
+        return u
+    if lead["back"] == 0 and not left < LASTING:
         return u
     vote(params, state, c, lead)
-    left = far / lead["first"]
     if not left >= SPENT or abs(far) < TAIL_MV:
         return u
     lead["decay"] = min(params["slowest"], left ** (1.0 / (lead["n"] - 1)))
@@ -265,6 +269,13 @@ def say(state: np.void, out: NDArray[np.void], n: int) -> int:
     row["body"][finding.AMPLITUDE] = state["height"]
     row["body"][finding.WIDTH_S] = state["width_s"]
     return n + 1
+
+
+@kernel
+def paces(state: np.void, t: float, fs_hz: float) -> bool:
+    """Tell whether the newest pulse, if it is a sure one, made the beat whose R peak is at t."""
+    before: float = t - state["t"]
+    return state["quality"] == 1.0 and 0.0 <= before <= PACES_S * fs_hz
 
 
 @kernel

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore import Plan, Session, source
-from vitalcore.ecg import Ecg, HeartRate, Hrv, RPeaks
+from vitalcore.ecg import Ecg, HeartRate, Hrv, PacerPulses, RPeaks
 from vitalcore.face import Blinks, Face
 from vitalcore.filters import (
     Bandpass,
@@ -94,6 +94,13 @@ def _leads(rng: np.random.Generator, n: int, fs_hz: float, n_leads: int) -> Arra
     return np.column_stack([x[:n] * (1 - 0.6 * k) + 0.02 * rng.normal(size=n) for k in range(n_leads)])
 
 
+def _pulses(rng: np.random.Generator, n: int) -> Array:
+    x = _leads(rng, n, 500, 2)
+    for k in range(60, n, 400):
+        x[k : k + 2] += 1.5
+    return x
+
+
 CASES = [
     *(
         _wave(operator)
@@ -124,6 +131,7 @@ CASES = [
     ),
     Case("HeartRate", source("ecg", 250) | RPeaks() | HeartRate(5.0), lambda rng, n: _leads(rng, n, 250, 1)),
     Case("Hrv", source("ecg", 100) | RPeaks() | Hrv(unclassified=True), lambda rng, n: _leads(rng, n, 100, 1)),
+    Case("PacerPulses of 2 at 500 Hz", source("ecg", 500, 2) | PacerPulses(), _pulses),
     Case("Ecg at 128 Hz", source("ecg", 128) | Ecg(), lambda rng, n: _leads(rng, n, 128, 1)),
     Case("Ecg of 3 at 250 Hz", source("ecg", 250, 3) | Ecg(), lambda rng, n: _leads(rng, n, 250, 3)),
     Case(

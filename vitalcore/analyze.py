@@ -11,7 +11,7 @@ from vitalcore import findings as named
 from vitalcore.alarms import limits_of, with_witnesses
 from vitalcore.errors import NoSignalError, ParameterError
 from vitalcore.findings import Findings
-from vitalcore.kernels.codes import PERFUSION_INDEX
+from vitalcore.kernels import codes
 from vitalcore.kernels.finding import ALARM
 from vitalcore.operator import Operator
 from vitalcore.plan import Plan, source
@@ -41,7 +41,13 @@ class Result:
     def beats(self) -> Findings:
         """Heart beats, pulses or blinks, in order of time."""
         found = named.beats(self.findings)
+        found = found[found["code"] != codes.PACER_PULSE]
         return found[np.argsort(found["t"], kind="stable")]
+
+    @property
+    def pacer_pulses(self) -> Findings:
+        """Pulses of a pacemaker, in order of time."""
+        return named.beats(self.findings, codes.PACER_PULSE)
 
     @property
     def sound_intervals_s(self) -> NDArray[np.float64]:
@@ -190,7 +196,7 @@ def _run(track: Track, operator: Operator) -> Result:
     out: dict[str, NDArray[Any]] = Plan(**outputs).run(**{track.kind: x})
     found = out["findings"]
     if track.kind == "abp":
-        found = found[found["code"] != PERFUSION_INDEX]  # a pressure has none
+        found = found[found["code"] != codes.PERFUSION_INDEX]  # a pressure has none
     wave = out.get("wave")
     names = node.wave.signal.channels if has_wave else ()
     return Result(track, operator, found, wave, names, node.latency_s)
