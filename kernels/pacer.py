@@ -192,9 +192,7 @@ def behind(params: np.void, state: np.void, c: int, lead: np.void, u: float) -> 
 
 
 @kernel
-def take(
-    params: np.void, state: np.void, x: NDArray[np.float64], y: NDArray[np.float64], first: int, end: int
-) -> int:
+def take(params: np.void, state: np.void, x: NDArray[np.float64], y: NDArray[np.float64], first: int, end: int) -> int:
     """Take rows from first on, to end or to where a pulse is settled; returns how many.
 
     x : samples in mV, [n, n_leads]
@@ -279,9 +277,7 @@ def paces(state: np.void, t: float, fs_hz: float) -> bool:
 
 
 @kernel
-def step(
-    params: np.void, state: np.void, x: NDArray[np.float64], y: NDArray[np.float64], out: NDArray[np.void]
-) -> int:
+def step(params: np.void, state: np.void, x: NDArray[np.float64], y: NDArray[np.float64], out: NDArray[np.void]) -> int:
     """Find the pulses of a chunk and take them out.
 
     params : one row of PARAMS
