@@ -19,6 +19,8 @@ FLAT_MV = 0.006  # a wave that is not higher is not there
 P_LIMIT = 0.5  # log-odds from which there is a P wave
 P_MEMORY, PR_MEMORY = 0.2, 0.3  # share of the newest beat in what is remembered
 USUAL_PR_S = 0.01  # change of PR from beat to beat, before it is known
+WIDE = 1.3  # a QRS complex so much wider than the others is of another kind
+WIDE_MEMORY = 0.05  # share of such a beat in the mean width
 P_RANGE = 8.0  # of log-odds
 T_LIMIT = -4.0
 ST_HALF = 1  # places on each side of an ST level
@@ -31,6 +33,7 @@ STATE = np.dtype(
         ("p_sure", "f8", (tape.MAX_LEADS, 3)),  # what the nets said of P in the beats before, averaged
         ("pr", "f8", (tape.MAX_LEADS,)),  # from the last P peak to its QRS complex, if there is a P wave
         ("pr_change", "f8", (tape.MAX_LEADS,)),  # from beat to beat, averaged
+        ("width", "f8", (tape.MAX_LEADS,)),  # of QRS, averaged
     ],
     align=True,
 )
@@ -40,10 +43,12 @@ STATE = np.dtype(
 def cut(
     params: np.void, buffer: NDArray[np.float64], lead: int, n_seen: int, t: float, place: float, x: NDArray[np.float64]
 ) -> tuple[int, int]:
-    """Fill a snip around t; returns its first and last place that are known, those beyond are held. (1, 0): a gap.
+    """Fill a snip around t; returns its first and last place that are known without a gap, those beyond are held.
+
+    (1, 0): not enough is known around t.
 
     params : one row of tape.PARAMS
-    place  : samples
+    place  : of the grid, samples
     """
     block = params["block"]
     newest = n_seen // block - 1
@@ -51,10 +56,17 @@ def cut(
     at = (t - R_AT * place - 0.5 * (block - 1)) / block
     first = max(0, math.ceil((oldest + 1 - at) * block / place + 1e-6))
     last = min(N_SNIP - 1, math.floor((newest - 1 - at) * block / place - 1e-6))
-    if first > R_AT - LEAST_BEFORE or last < R_AT + LEAST_AFTER:
+    if last < first:
         return 1, 0
-    known = x[first : last + 1]
-    if not tape.snip(params, buffer, lead, n_seen, t + (first - R_AT) * place, place, known):
+    if not tape.snip(params, buffer, lead, n_seen, t + (first - R_AT) * place, place, x[first : last + 1]):
+        at_first, at_last = first, last
+        for k in range(at_first, at_last + 1):
+            if x[k] != x[k]:
+                if k <= R_AT:
+                    first = k + 1
+                elif k <= last:
+                    last = k - 1
+    if first > R_AT - LEAST_BEFORE or last < R_AT + LEAST_AFTER:
         return 1, 0
     for k in range(first):
         x[k] = x[first]
@@ -153,21 +165,29 @@ def tell(
 
 @kernel
 def recall(state: np.void, lead: int) -> None:
-    """Look at what the nets said of P, at what they said in the beats before, and at how steady PR is."""
+    """Look at what the nets said of P, at what they said in the beats before, and at how steady PR is.
+
+    A beat with a wider QRS complex stands alone: a ventricular beat knows nothing of the P waves of the others.
+    """
     s = state["scratch"]
-    sure, mean, look = s["sure"], state["p_sure"][lead], s["look"]
-    pr = (s["times"][QRS_ON] - s["times"][P_PEAK]) * GRID_S
+    t, sure, mean, look = s["times"], s["sure"], state["p_sure"][lead], s["look"]
+    pr = (t[QRS_ON] - t[P_PEAK]) * GRID_S
+    width = (t[QRS_OFF] - t[QRS_ON]) * GRID_S
     n = state["n_p"][lead]
     if n == 0:
         state["pr_change"][lead] = USUAL_PR_S
+        state["width"][lead] = width
+    wide = width > WIDE * state["width"][lead]
     for k in range(3):
         said = max(-P_RANGE, min(sure[k], P_RANGE))
-        if n == 0:
-            mean[k] = said
         look[k] = said
-        look[3 + k] = mean[k]
-        mean[k] += max(P_MEMORY, 1.0 / (n + 1)) * (said - mean[k])
-    look[6] = math.log(state["pr_change"][lead] + 0.003)
+        look[3 + k] = said if n == 0 or wide else mean[k]
+        if not wide:
+            mean[k] = said if n == 0 else mean[k] + max(P_MEMORY, 1.0 / (n + 1)) * (said - mean[k])
+    state["width"][lead] += (WIDE_MEMORY if wide else P_MEMORY) * (width - state["width"][lead])
+    look[6] = math.log((USUAL_PR_S if wide else state["pr_change"][lead]) + 0.003)
+    if wide:
+        return
     if n > 0:
         state["pr_change"][lead] += PR_MEMORY * (abs(pr - state["pr"][lead]) - state["pr_change"][lead])
     state["pr"][lead] = pr

@@ -82,16 +82,20 @@ def test_in_noise_no_boundary_is_said_and_it_says_why() -> None:
     assert (rows["reasons"][mute] != 0).all()
 
 
-def test_a_beat_beside_a_gap_has_no_boundaries_and_says_why() -> None:
+def test_what_reaches_into_a_gap_is_not_said() -> None:
     _, x = ecg(250.0)
-    gap_s = R_AT_S + 8 * 0.8 + 0.35
-    x[int(gap_s * 250) : int((gap_s + 0.15) * 250)] = np.nan
+    r_s = R_AT_S + 8 * 0.8
+    x[int((r_s + 0.25) * 250) : int((r_s + 0.35) * 250)] = np.nan  # T of one beat
+    x[int((r_s + 1.61) * 250) : int((r_s + 1.75) * 250)] = np.nan  # behind R of another
     rows = said(x, 250.0)
-    mute = np.isnan(rows["body"][:, finding.QRS_ON])
-    near = np.abs(rows["t"] / 250 - gap_s) < 0.4
-    assert mute[near].any()
-    assert (rows["reasons"][mute] & codes.MISSING > 0).all()
-    assert not mute[np.abs(rows["t"] / 250 - gap_s) > 1.2].any()
+    first = rows[np.abs(rows["t"] / 250 - r_s).argmin()]["body"]
+    assert np.isfinite(first[[finding.P_PEAK, finding.QRS_ON, finding.QRS_OFF]]).all()
+    assert np.isnan(first[[finding.T_ON, finding.T_PEAK, finding.T_OFF]]).all()
+    other = rows[np.abs(rows["t"] / 250 - r_s - 1.6) < 0.1]
+    assert np.isnan(other["body"][:, : finding.RR_S]).all()
+    assert (other["reasons"] & codes.MISSING > 0).all()
+    far = rows[np.abs(rows["t"] / 250 - r_s - 0.8) > 1.7]
+    assert np.isfinite(far["body"][:, finding.QRS_ON]).all()
 
 
 def test_st_is_measured_against_the_level_before_qrs() -> None:
