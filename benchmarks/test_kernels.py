@@ -5,7 +5,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from vitalcore.filters import Bandpass, Baseline, Derivative, Fir, Highpass, Notch, Resample
-from vitalcore.kernels import sos
+from vitalcore.kernels import delineate, sos
+from vitalcore.kernels.perceptron import load
 from vitalcore.moving import MovingMax, MovingMean, MovingMedian, MovingMin
 from vitalcore.operator import Operator
 from vitalcore.plan import source
@@ -47,3 +48,12 @@ def test_biquads_in_a_table_of_streams(benchmark: BenchmarkFixture, n: int) -> N
     slots, offsets = np.arange(STREAMS), np.arange(STREAMS + 1) * n
     x = np.random.default_rng(0).normal(size=(STREAMS * n, 1))
     benchmark(sos.step_many, soses, zis, slots, offsets, x, np.empty_like(x))
+
+
+def test_delineation_of_a_beat(benchmark: BenchmarkFixture) -> None:
+    scratch = np.zeros(1, delineate.SCRATCH)[0]
+    t = np.arange(delineate.N_SNIP) - delineate.R_AT
+    waves = ((0.1, -42, 6), (1.0, 0, 3), (0.3, 70, 12))
+    scratch["x"][:] = sum(mv * np.exp(-0.5 * ((t - at) / wide) ** 2) for mv, at, wide in waves)
+    scratch["before"] = delineate.UNKNOWN_RR
+    benchmark(delineate.find, *load("delineation"), scratch)

@@ -147,3 +147,24 @@ def test_a_dwt_delineator_sees_the_same_peaks() -> None:
         other = np.array(theirs[name], float)
         gap = [np.nanmin(np.abs(other - mine)) for mine in rows["body"][:, place] if np.isfinite(mine)]
         assert np.median(gap) / 250 < 0.02
+
+
+def test_between_ventricular_beats_the_others_keep_their_p_waves() -> None:
+    fs_hz, n = 250.0, 30
+    t = np.arange(int((n * 0.9 + 2) * fs_hz)) / fs_hz
+    x = np.asarray(0.004 * np.random.default_rng(7).normal(size=len(t)))
+    normal_s = R_AT_S + 1.8 * np.arange(n // 2)
+    for shape, at_s in (
+        (WAVES, normal_s),
+        (((1.3, 0.0, 0.03), (-0.7, 0.08, 0.025), (-0.4, 0.3, 0.06)), normal_s + 0.6),
+    ):
+        for a, m, s in shape:
+            for r in at_s:
+                x += a * np.exp(-0.5 * ((t - r - m) / s) ** 2)
+    rows = said(x, fs_hz)
+    has_p = np.isfinite(rows["body"][:, finding.P_PEAK])
+    normal = np.abs(rows["t"][:, None] / fs_hz - normal_s).min(axis=1) < 0.1
+    assert has_p[normal].mean() > 0.9
+    assert has_p[~normal].mean() < 0.1
+    widths = (rows["body"][:, finding.QRS_OFF] - rows["body"][:, finding.QRS_ON]) / fs_hz
+    assert np.median(widths[~normal]) > 1.4 * np.median(widths[normal])
