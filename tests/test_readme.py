@@ -85,6 +85,13 @@ def test_the_commands_for_researchers_run(folder: Path) -> None:
     assert run(script, folder).split()[-5:] == [*tables, "report.html"]
 
 
+def test_the_commands_that_judge_run(folder: Path) -> None:
+    (script,) = blocks("Judge it", "sh")
+    said = run(script, folder)
+    assert "bigeminy" in said
+    assert (folder / "scores" / "score.html").is_file()
+
+
 def test_the_program_for_developers_runs() -> None:
     (program,) = blocks("Embed", "python")
     recording = samples.ecg().values[: 360 * 30, 0]
