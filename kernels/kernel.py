@@ -3,11 +3,12 @@
 import hashlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from numba.core import config
+from numba.core import config, types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,6 +42,15 @@ def kernel(function: F) -> F:
     theirs = _CONFIG.CACHE_DIR
     _CONFIG.CACHE_DIR = _CACHE_DIR  # read while decorating only: other users of numba keep their own place
     try:
-        return cast(F, _NJIT(nogil=True, cache=True, error_model="numpy", _nrt=False)(function))
+        compiled = _NJIT(nogil=True, cache=True, error_model="numpy", _nrt=False)(function)
     finally:
         _CONFIG.CACHE_DIR = theirs
+    if not _CONFIG.DISABLE_JIT:
+        compiled.get_call_template = partial(_template, compiled.get_call_template)
+    return cast(F, compiled)
+
+
+def _template(resolve: Callable[..., Any], args: Any, kws: Any) -> Any:
+    """Compile a kernel that another calls once for a number, not once more for each constant that it is given."""
+    plain = types.unliteral
+    return resolve(tuple(plain(arg) for arg in args), {name: plain(arg) for name, arg in kws.items()})
