@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vitalcore import catalogue, figures
+from vitalcore import catalogue, figures, figures_ecg, figures_face
 from vitalcore.analyze import Result, Results
 from vitalcore.errors import VitalcoreError
 from vitalcore.kernels import codes
@@ -23,7 +23,6 @@ _TITLES = {
     "face": "Face",
     "ear": "Eye aspect ratio",
 }
-_CLASSES = {"N": "normal", "S": "supraventricular", "V": "ventricular", "F": "fusion", "Q": "not classified"}
 _CLASSES_OF_BLINKS = {"C": "complete", "P": "partial"}
 
 _PAGE = """<!doctype html>
@@ -56,14 +55,19 @@ footer {{ margin-top: 3em; color: #5a6875; font-size: .9em }}
 _HOW_TO_READ = """<details><summary>How to read this report</summary>
 <p><b>Strips</b> show the signal as it was recorded, not filtered. On ECG strips a square is 0.2 s wide and 0.5 mV high
 where the unit is mV. A triangle pointing down marks each beat, pulse peak or blink; letters are classes: N normal,
-S supraventricular, V ventricular, F fusion; no letter: not classified. An empty triangle is a doubtful beat or pulse
-(quality below 0.5), which no interval plot counts. A green triangle pointing up is the foot of a pulse.</p>
+S supraventricular, V ventricular, F fusion, / paced; no letter: not classified. An empty triangle is a doubtful beat
+or pulse (quality below 0.5), which no interval plot counts. A green triangle pointing up is the foot of a pulse.</p>
 <p><b>Known after</b> is the time from a beat, pulse or blink to the moment at which a live engine says it.</p>
 <p><b>Rate</b> “averaged as monitors do” is the mean of the last intervals without the longest and shortest ones. Where
 the signal could not carry a rate there is none: the line has a hole. Grey is signal that could not be used.</p>
 <p><b>Interval plots</b>: left, how often each interval between beats occurred; right (Poincaré plot), each interval
 against the next. Regular rhythm lies close together on the diagonal; early beats and their pauses lie away from it;
 atrial fibrillation scatters widely.</p>
+<p><b>On paper</b> the leads stand as on a printout: a small square is 0.04 s and 0.1 mV, a large one 0.2 s and 0.5 mV
+(1 mV where it says 5 mm/mV). <b>Average beats</b> are the mean of all beats of a class; PR, QRS and QT are medians over
+these beats, a dash where the wave is absent. <b>Heart rate variability</b> comes from normal beats only: SDNN is the
+spread of their intervals, RMSSD and pNN50 tell how much neighbouring ones differ, LF and HF are the power of slow
+(0.04 to 0.15 Hz) and fast (0.15 to 0.4 Hz) swings. In atrial fibrillation there is none.</p>
 <p><b>Quality</b> runs from 0 (unusable) to 1, once a second; below it stand the reasons and the share of time they
 held.</p>
 <p><b>Eye aspect ratio</b> is the height of the eye opening over its width; it falls when the lid closes. A filled
@@ -177,7 +181,7 @@ def _summary(result: Result) -> list[str]:
         spread = f"{values.min():.0f} to {values.max():.0f}" if len(values) else ""
         cells.append(f"median {np.median(values):.0f} /min<br>{spread}" if len(values) else "none")
     elif track.kind == "face":
-        rates = [(name, result.feature(codes.BLINK_RATE, side)["value"]) for side, name, _ in figures.SIDES]
+        rates = [(name, result.feature(codes.BLINK_RATE, side)["value"]) for side, name, _ in figures_face.SIDES]
         told = [f"{name} {np.nanmedian(v):.0f} /min" for name, v in rates if np.isfinite(v).any()]
         cells.append("<br>".join(told) or "none")
     else:
@@ -192,7 +196,7 @@ def _summary(result: Result) -> list[str]:
 def _found(result: Result) -> str:
     beats = result.beats
     what = {"ecg": "beats", "ppg": "pulses", "abp": "pulses"}.get(result.track.kind, "blinks")
-    names = _CLASSES_OF_BLINKS if what == "blinks" else _CLASSES
+    names = _CLASSES_OF_BLINKS if what == "blinks" else figures_ecg.CLASSES
     lines = []
     for channel in np.unique(beats["channel"]) if what == "blinks" else [None]:
         mine = beats if channel is None else beats[beats["channel"] == channel]
@@ -210,29 +214,84 @@ def _section(result: Result) -> Iterator[str]:
     yield f"<h2>{_TITLES[track.kind]} <small>{escape(track.stream)}</small></h2>"
     if track.kind in figures.RATES:
         yield _figure("Rate", figures.rate_trend(result), "Grey: no usable signal. A hole: no rate could be given.")
+        paper = track.kind == "ecg" and figures_ecg.is_millivolts(result)
+        if track.kind == "ecg":
+            yield from _page(result, paper)
         for name, begin in excerpts(result):
             span = f"{_clock(begin)} to {_clock(min(begin + STRIP_S, track.duration_s))}"
             yield _figure(name, figures.strip(result, begin, begin + STRIP_S), span)
-        if len(track.channels) > 1:
+        if len(track.channels) > 1 and not paper:
             begin = excerpts(result)[0][1]
             yield _figure("All channels", figures.leads(result, begin, begin + STRIP_S), "Red lines: beats.")
+        if track.kind == "ecg":
+            yield from _beats(result)
         yield _figure(
             "Intervals", figures.intervals(result), "Left: how often; right: each against the next (Poincaré)."
         )
+        if track.kind == "ecg":
+            yield from _variability(result)
     else:
         begin = _most_blinks(result)
         stop = min(begin + 20, track.duration_s)
-        yield _figure("Eyes", figures.eyes(result, 0, track.duration_s), "Triangles: blinks; open ones are partial.")
+        yield _figure(
+            "Eyes", figures_face.eyes(result, 0, track.duration_s), "Triangles: blinks; open ones are partial."
+        )
         if track.duration_s > 40:
-            yield _figure("Most blinks", figures.eyes(result, begin, stop), f"{_clock(begin)} to {_clock(stop)}")
+            yield _figure("Most blinks", figures_face.eyes(result, begin, stop), f"{_clock(begin)} to {_clock(stop)}")
     if track.kind == "face":
         title = "Movement from rest and its symmetry"
-        if figures.moved(result):
-            yield _figure(title, figures.motion(result), "Movement in distances between the eyes at rest.")
+        if figures_face.moved(result):
+            yield _figure(title, figures_face.motion(result), "Movement in distances between the eyes at rest.")
         else:
             yield f"<h3>{title}</h3><p>Not measured: see the reasons below.</p>"
     if len(figures.quality_of(result)[0]):
         yield _figure("Signal quality", figures.quality(result), "Below: reasons, and the share of time they held.")
+
+
+def _page(result: Result, paper: bool) -> Iterator[str]:
+    if len(result.events) or len(result.alarms):
+        yield _figure("Rhythms and alarms", figures_ecg.timeline(result), "Alarms: red high, orange medium, blue low.")
+    if paper:
+        begin = excerpts(result)[0][1]
+        span = f"{_clock(begin)} to {_clock(begin + figures_ecg.PAPER_S)}"
+        yield _figure(
+            f"On paper: {span}",
+            figures_ecg.paper(result, begin),
+            "As recorded. Letters: classes. Bars below the last row: P wave green, QRS complex blue, T wave orange. "
+            "Dotted: pulses of a pacemaker.",
+        )
+
+
+def _beats(result: Result) -> Iterator[str]:
+    yield _figure(
+        "Average beats",
+        figures_ecg.average_beats(result),
+        "Black: mean; shaded: 10th to 90th percentile. Bars: median bounds of the waves. QTc by Fridericia.",
+    )
+    yield _figure("Intervals over time", figures_ecg.tachogram(result), "Colours: class of the beat that ends it.")
+
+
+def _variability(result: Result) -> Iterator[str]:
+    names = catalogue.by_id()
+    yield "<h3>Heart rate variability</h3>"
+    rows = []
+    for code in range(codes.HRV_SDNN, codes.HRV_LF_HF + 1):
+        values = result.feature(code)["value"]
+        values = values[np.isfinite(values)]
+        if len(values):
+            unit = names[code].ucum
+            number = ".2f" if unit in ("", "1") else ".1f"
+            cells = [names[code].en, "" if unit == "1" else unit, f"{np.median(values):{number}}"]
+            cells += [f"{values.min():{number}} to {values.max():{number}}", str(len(values))]
+            rows.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
+    if not rows:
+        reasons = int(np.bitwise_or.reduce(result.feature(codes.HRV_SDNN)["reasons"], initial=0))
+        why = ", ".join(catalogue.by_name()[name].en for name in catalogue.reasons(reasons))
+        yield f"<p>None could be given{escape(f' ({why})' if why else '')}: it needs a minute of normal beats.</p>"
+        return
+    yield "<table><tr><th>measure</th><th>unit</th><th>median</th><th>range</th><th>windows</th></tr>"
+    yield from rows
+    yield "</table><p>Over the last 5 min (fewer at the begin), every 10 s, from normal beats only.</p>"
 
 
 def _most_blinks(result: Result) -> float:

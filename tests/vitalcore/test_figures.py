@@ -7,8 +7,8 @@ import pytest
 
 from vitalcore import figures
 from vitalcore.analyze import Result, analyze
-from vitalcore.drawing import BLUE, ORANGE
-from vitalcore.fixtures.recordings import FS, ear, face, ppg, pulses
+from vitalcore.drawing import BLUE
+from vitalcore.fixtures.recordings import FS, ppg, pulses
 from vitalcore.recording import Recording
 
 
@@ -28,26 +28,6 @@ def test_every_picture_is_one_well_formed_svg(x: np.ndarray) -> None:
     ):
         assert ET.fromstring(svg).tag.endswith("svg")
         assert "width=" not in svg[: svg.index(">")]
-
-
-def test_pictures_of_a_face_show_both_eyes_and_its_movement() -> None:
-    track, _ = face(15)
-    (found,) = analyze(Recording("r", (track,))).analysed
-    assert figures.moved(found)
-    for svg in (figures.eyes(found, 0, 15), figures.motion(found), figures.quality(found)):
-        assert ET.fromstring(svg).tag.endswith("svg")
-    for svg in (figures.eyes(found, 0, 15), figures.motion(found)):
-        assert BLUE in svg
-        assert ORANGE in svg
-    assert "left" in figures.eyes(found, 0, 15)
-
-
-def test_an_eye_aspect_ratio_alone_has_its_picture() -> None:
-    track, apex = ear()
-    (found,) = analyze(Recording("r", (track,))).analysed
-    assert not figures.moved(found)
-    none = figures.eyes(found, 10.0, 10.5).count(ORANGE)
-    assert figures.eyes(found, 0, 60).count(ORANGE) >= none + len(apex)
 
 
 def test_a_picture_is_the_same_each_time() -> None:
