@@ -134,10 +134,10 @@ def _qrs(lines: Iterable[tuple[str, list[Figure]]], scores: Mapping[str, RecordS
     rows = []
     for name, mine in lines:
         found = defaultdict(lambda: np.nan, {(each.section, each.item): each.value for each in mine})
-        counts = ("", "", "")
+        counts: tuple[str, ...] = ("", "", "")
         if name in scores:
             matrix = scores[name].beat.matrix
-            counts = tuple(str(int(part.sum())) for part in (matrix[:5], matrix[:5, 5:], matrix[5:, :5]))  # type: ignore[assignment]  # three
+            counts = tuple(str(int(part.sum())) for part in (matrix[:5], matrix[:5, 5:], matrix[5:, :5]))
         rows.append(
             (
                 name,
