@@ -11,7 +11,7 @@ Source: states and latching follow IEC 60601-1-8 as its public summaries give it
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import codes, finding, witness
+from vitalcore.kernels import burst, codes, finding, witness
 from vitalcore.kernels.kernel import kernel
 
 # in the order of urgency
@@ -31,13 +31,14 @@ CODES = (
     codes.NOISY_SIGNAL,
 )
 N = len(CODES)
-BRADYCARDIA, TACHYCARDIA = 3, 4
+ARREST, FIBRILLATION, VENTRICULAR, BRADYCARDIA, TACHYCARDIA = 0, 1, 2, 3, 4
 HIGH, LOW = 8, 9
 FIRST_TECHNICAL = 10
 LOST, LEAD, NOISY = 10, 11, 12
 AGAIN_S = 10  # a standing alarm is said again
 LEAST_S = 5  # an alarm stands at least so long: a run that is over when it is said is seen by somebody
 UNSURE = 0.25  # quality below which noise is told
+BY_EVENT, BY_BURST = 1, 2  # bits: what meets a condition
 
 PARAMS = np.dtype(
     [
@@ -45,6 +46,7 @@ PARAMS = np.dtype(
         ("latching", "i8", (N,)),
         ("limit", "f8", (N,)),  # of the heart rate per minute; of the others as they are said
         ("delay_s", "i8", (N,)),  # the features of so many seconds in a row must meet a condition
+        ("burst", burst.PARAMS),
         ("witness", witness.PARAMS),
     ],
     align=True,
@@ -66,7 +68,7 @@ STATED = np.dtype(
 
 EACH = np.dtype(
     [
-        ("met", "i8"),  # the condition is true now
+        ("met", "i8"),  # the condition is true now, by BY_EVENT or BY_BURST
         ("condition", STATED),
         ("n_in", "i8"),  # seconds in a row that meet it
         ("n_out", "i8"),  # and that do not
@@ -88,6 +90,7 @@ STATE = np.dtype(
         ("lost_reasons", "i8"),
         ("lead_off", "i8"),  # first channel without contact since the last tick; -1: none
         ("lead_reasons", "i8"),
+        ("burst", burst.STATE),
         ("witness", witness.STATE),
     ],
     align=True,
@@ -158,7 +161,8 @@ def suppressed(params: np.void, state: np.void, i: int, t: float) -> int:
         urgent = state["each"][TACHYCARDIA if i == HIGH else BRADYCARDIA]
         if urgent["stands"] != 0 and urgent["over"] == 0:
             return codes.SUPPRESSED  # it says the same
-    if i < FIRST_TECHNICAL and witness.contradicts(params["witness"], state["witness"], CODES[i], t):
+    since = state["each"][i]["condition"]["from"]
+    if i < FIRST_TECHNICAL and witness.contradicts(params["witness"], state["witness"], CODES[i], since, t):
         return codes.CONTRADICTED
     return 0
 
@@ -167,8 +171,8 @@ def suppressed(params: np.void, state: np.void, i: int, t: float) -> int:
 def judge(params: np.void, state: np.void, i: int, t: float, out: NDArray[np.void], n: int) -> int:
     """Raise or end an alarm as its condition is at time t; returns the number of findings so far."""
     each = state["each"][i]
-    why = suppressed(params, state, i, t) if each["met"] == 1 else 0
-    if each["met"] == 1 and why == 0 and params["priority"][i] > 0:
+    why = suppressed(params, state, i, t) if each["met"] != 0 else 0
+    if each["met"] != 0 and why == 0 and params["priority"][i] > 0:
         if each["stands"] == 0 or each["over"] == 1:
             copy(each["condition"], each["alarm"])
             if each["held"] == 1:
@@ -183,7 +187,7 @@ def judge(params: np.void, state: np.void, i: int, t: float, out: NDArray[np.voi
     each["held"] = 1 if why != 0 else 0
     if each["stands"] != 0 and each["over"] == 0:
         each["over"] = 1
-        each["alarm"]["end"] = t if each["met"] == 1 else each["condition"]["end"]
+        each["alarm"]["end"] = t if each["met"] != 0 else each["condition"]["end"]
         each["alarm"]["reasons"] |= why
         if params["latching"][i] == 1 and each["stands"] == finding.RAISED:
             say(params, each, i, finding.ASSERTED, t, out[n])
@@ -236,11 +240,11 @@ def follow(params: np.void, each: np.void, i: int, here: bool, t: float, begun: 
             condition["to"] = t
             condition["end"] = np.nan
     else:
-        if each["n_out"] == 0 and each["met"] == 1:
+        if each["n_out"] == 0 and each["met"] != 0:
             condition["end"] = begun
         each["n_out"] += 1
         each["n_in"] = 0
-        if each["met"] == 1 and each["n_out"] >= params["delay_s"][i]:
+        if each["met"] != 0 and each["n_out"] >= params["delay_s"][i]:
             each["met"] = 0
 
 
@@ -283,6 +287,43 @@ def tick(params: np.void, state: np.void, row: np.void, out: NDArray[np.void], n
 
 
 @kernel
+def end_burst(params: np.void, state: np.void, end: float, t: float, out: NDArray[np.void], n: int) -> int:
+    """End a burst at a time, as is known at time t; returns the number of findings so far."""
+    each = state["each"][VENTRICULAR]
+    state["burst"]["on"] = 0
+    if each["met"] & BY_BURST:
+        each["met"] &= ~BY_BURST
+        if each["met"] == 0:
+            each["condition"]["end"] = end
+        n = judge(params, state, VENTRICULAR, t, out, n)
+    return n
+
+
+@kernel
+def take_beat(params: np.void, state: np.void, row: np.void, out: NDArray[np.void], n: int) -> int:
+    """Follow the beats: a burst is a ventricular tachycardia while it lasts; returns the number of findings so far."""
+    change = burst.beat(params["burst"], state["burst"], row)
+    t: float = row["t_known"]
+    if change < 0:
+        return end_burst(params, state, row["t"], t, out, n)
+    if change > 0:
+        each = state["each"][VENTRICULAR]
+        if each["met"] == 0:
+            condition = each["condition"]
+            condition["t"] = condition["to"] = row["t"]
+            condition["from"] = burst.first_t(params["burst"], state["burst"])
+            condition["end"] = np.nan
+            per_sample = 60.0 * params["witness"]["fs_hz"] * (params["burst"]["n_beats"] - 1)
+            condition["measured"] = per_sample / (row["t"] - condition["from"])
+            condition["quality"] = row["quality"]
+            condition["reasons"] = row["reasons"]
+            condition["channel"] = row["channel"]
+        each["met"] |= BY_BURST
+        n = judge(params, state, VENTRICULAR, t, out, n)
+    return n
+
+
+@kernel
 def take_event(params: np.void, state: np.void, row: np.void, out: NDArray[np.void], n: int) -> int:
     """Follow an event: its alarm's condition is met while it lasts; returns the number of findings so far."""
     i = place(row["code"])
@@ -301,7 +342,9 @@ def take_event(params: np.void, state: np.void, row: np.void, out: NDArray[np.vo
         condition["reasons"] = row["reasons"]
         condition["channel"] = row["channel"]
     condition["end"] = body[finding.T_END]
-    each["met"] = 1
+    each["met"] |= BY_EVENT
+    if i in (ARREST, FIBRILLATION, LOST):  # there are no beats that could end it
+        n = end_burst(params, state, t, t, out, n)
     if i == LOST:
         condition["t"] = condition["from"]
         ends = condition["end"] == condition["end"]
@@ -309,7 +352,7 @@ def take_event(params: np.void, state: np.void, row: np.void, out: NDArray[np.vo
         state["lost_reasons"] = row["reasons"]
     n = judge(params, state, i, t, out, n)
     if condition["end"] == condition["end"]:
-        each["met"] = 0
+        each["met"] &= ~BY_EVENT
         n = judge(params, state, i, t, out, n)
     if i == LOST:
         for k in range(N):
@@ -328,6 +371,8 @@ def take(params: np.void, state: np.void, row: np.void, out: NDArray[np.void], n
     """
     if row["slot"] > 0:
         witness.take(state["witness"], row)
+    elif row["what"] == finding.BEAT and row["code"] == codes.HEART_BEAT:
+        n = take_beat(params, state, row, out, n)
     elif row["what"] == finding.EVENT:
         n = take_event(params, state, row, out, n)
     elif row["what"] == finding.FEATURE:

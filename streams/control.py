@@ -101,10 +101,8 @@ class Control:
         items: list[list[Any]] = []
         size = 0
         for topic, stream, what in self._topics(prefix, after):
-            kept = {last[0]: last for last in (stream.recent[what][-1],)}
-            if what == "alarm":
-                kept |= {message[0]: message for message in stream.standing.values()}
-            for _, message in sorted(kept.items()):
+            kept = sorted(stream.standing.values()) if what == "alarm" else [stream.recent[what][-1]]
+            for message in kept:
                 items.append([topic, *_again(message)])
                 size += len(topic) + len(message[1]) + len(message[2])
             if size > PAGE_BYTES or len(items) >= PAGE_ITEMS:

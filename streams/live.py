@@ -84,7 +84,8 @@ class Live:
                 if kind == FEATURE:
                     what, payload = "feature", messages.features(rows[first:i], base, arrival_ns)
                 else:
-                    what, payload = "delineation", messages.delineation(rows[first:i], base, arrival_ns)
+                    fs_hz = float(stream.opened.rate or np.nan)
+                    what, payload = "delineation", messages.delineation(rows[first:i], base, fs_hz, arrival_ns)
             elif kind == BEAT:
                 what, payload = "beat", messages.beat(row, base, arrival_ns)
             elif kind == ALARM:

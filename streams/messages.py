@@ -6,6 +6,7 @@ import msgpack
 
 from vitalcore import catalogue
 from vitalcore.alarms import PRIORITIES, STATES
+from vitalcore.intervals import CORRECTIONS, RR_RANGE_S
 from vitalcore.kernels import finding as raw
 
 Row = tuple[int, int, int, int, float, float, float, int, list[float]]  # a row of FINDING
@@ -20,6 +21,7 @@ _WAVES = {
     "t_peak": raw.T_PEAK,
     "t_off": raw.T_OFF,
 }
+_corrections = tuple(CORRECTIONS.items())
 _ranks = {number: name for name, number in PRIORITIES.items()}
 _names = {number: code.name for number, code in catalogue.by_id().items()}
 
@@ -83,8 +85,8 @@ def alarm(row: Row, base: int, arrival_ns: int) -> bytes:
     return packed
 
 
-def delineation(rows: list[Row], base: int, arrival_ns: int) -> bytes:
-    """Spell the waves of a heart beat in each of its leads; what is absent is nil."""
+def delineation(rows: list[Row], base: int, fs_hz: float, arrival_ns: int) -> bytes:
+    """Spell the waves of a heart beat in each of its leads, and the intervals between them; what is absent is nil."""
     beat = rows[0]
     packed: bytes = _pack(
         {
@@ -96,6 +98,7 @@ def delineation(rows: list[Row], base: int, arrival_ns: int) -> bytes:
                 {
                     "channel": row[3],
                     **{place: _number(row[8][at] + base) for place, at in _WAVES.items()},
+                    **_intervals(row[8], fs_hz),
                     "st_60": _number(row[8][raw.ST_60]),
                     "st_80": _number(row[8][raw.ST_80]),
                     "quality": _number(row[6]),
@@ -125,6 +128,18 @@ def event(row: Row, base: int, arrival_ns: int) -> bytes:
         }
     )
     return packed
+
+
+def _intervals(body: list[float], fs_hz: float) -> dict[str, float | None]:
+    low, high = RR_RANGE_S
+    rr, qt = body[raw.RR_S], (body[raw.T_OFF] - body[raw.QRS_ON]) / fs_hz
+    made = {
+        "pr_s": _number((body[raw.QRS_ON] - body[raw.P_ON]) / fs_hz),
+        "qrs_s": _number((body[raw.QRS_OFF] - body[raw.QRS_ON]) / fs_hz),
+        "qt_s": _number(qt),
+    }
+    known = low <= rr <= high
+    return made | {f"qtc_{name}_s": _number(correct(qt, rr)) if known else None for name, correct in _corrections}
 
 
 def features(rows: list[Row], base: int, arrival_ns: int) -> bytes:

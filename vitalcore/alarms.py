@@ -161,6 +161,8 @@ class Limits:
             row["latching"][i] = NAMES[code] in self.latching
             row["limit"][i] = of_code.get(code, np.nan)
             row["delay_s"][i] = delays.get(code, 0)
+        row["burst"]["n_beats"] = self.ventricular_beats
+        row["burst"]["longest_s"] = 60.0 / self.ventricular_per_min
         row["witness"]["fs_hz"] = fs_hz
         row["witness"]["bradycardia"] = self.extreme_bradycardia_per_min
         row["witness"]["tachycardia"] = self.extreme_tachycardia_per_min
@@ -229,7 +231,7 @@ def with_witnesses(
     state = np.zeros(1, alarms.STATE)
     alarms.begin(state[0])
     n_told = int((rows["code"] == codes.HEART_RATE).sum()) + int((rows["what"] == finding.EVENT).sum())
-    out = np.zeros(3 * alarms.N * n_told, FINDING)
+    out = np.zeros(3 * alarms.N * n_told + int((rows["what"] == finding.BEAT).sum()), FINDING)
     return out[: alarms.step(limits.params(fs_hz)[0], state[0], rows, out)]
 
 

@@ -1,5 +1,6 @@
 """Intervals of the ECG: PR, QRS, QT, and QT corrected for the heart rate by named formulas."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,14 @@ from vitalcore.errors import ParameterError
 
 Array = NDArray[np.float64]
 
-FORMULAS = ("bazett", "fridericia", "framingham", "hodges")
+# of QT and RR in s, numbers or arrays
+CORRECTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "bazett": lambda qt, rr: qt / rr**0.5,
+    "fridericia": lambda qt, rr: qt / rr ** (1 / 3),
+    "framingham": lambda qt, rr: qt + 0.154 * (1 - rr),
+    "hodges": lambda qt, rr: qt + 0.00175 * (60 / rr - 60),
+}
+FORMULAS = tuple(CORRECTIONS)
 RR_RANGE_S = (60 / 350, 60 / 15)  # outside it a correction means nothing
 
 
@@ -27,18 +35,11 @@ def qtc_s(qt_s: Any, rr_s: Any, formula: str) -> Array:
     Source: H. Bazett, Heart 7 (1920) 353; L. Fridericia, Acta Med. Scand. 53 (1920) 469; A. Sagie et al., Am. J.
     Cardiol. 70 (1992) 797; M. Hodges et al., J. Am. Coll. Cardiol. 1 (1983) 694.
     """
+    if formula not in CORRECTIONS:
+        raise ParameterError(f"formula is {formula!r}; it must be one of {', '.join(FORMULAS)}")
     qt, rr = np.asarray(qt_s, float), np.asarray(rr_s, float)
     low, high = RR_RANGE_S
-    rr = np.where((rr >= low) & (rr <= high), rr, np.nan)
-    if formula == "bazett":
-        return np.asarray(qt / np.sqrt(rr))
-    if formula == "fridericia":
-        return np.asarray(qt / np.cbrt(rr))
-    if formula == "framingham":
-        return np.asarray(qt + 0.154 * (1 - rr))
-    if formula == "hodges":
-        return np.asarray(qt + 0.00175 * (60 / rr - 60))
-    raise ParameterError(f"formula is {formula!r}; it must be one of {', '.join(FORMULAS)}")
+    return np.asarray(CORRECTIONS[formula](qt, np.where((rr >= low) & (rr <= high), rr, np.nan)))
 
 
 def intervals_s(waves: NDArray[Any], fs_hz: float) -> dict[str, Array]:

@@ -262,6 +262,46 @@ def test_pulses_contradict_an_extreme_rate() -> None:
         assert len(a.take(event(code, 20.0)))
 
 
+def beat(t_s: float, interval_s: float, amplitude: float) -> NDArray[np.void]:
+    made = row(finding.BEAT, codes.HEART_BEAT, t_s, t_s + 0.2, interval_s, amplitude, 0.05)
+    made["body"][0, finding.LABEL] = ord("N")
+    return made
+
+
+def tachycardia(begin_s: float = 20.0, n: int = 12) -> list[NDArray[np.void]]:
+    before = [beat(t, 0.8, 1.0) for t in np.arange(4.0, begin_s, 0.8)]
+    return before + [beat(begin_s + 0.36 * k, 0.36, -1.5) for k in range(n)]
+
+
+def test_a_burst_of_fast_beats_of_another_shape_is_a_ventricular_tachycardia_whatever_they_are_called() -> None:
+    a = Alarms()
+    (alarm,) = a.take(*tachycardia())
+    assert (alarm["code"], alarm["state"]) == (codes.VENTRICULAR_TACHYCARDIA, RAISED)
+    assert alarm["measured"] == pytest.approx(60 / 0.36)
+    assert alarm["limit"] == 100
+    assert alarm["t_known"] - alarm["t"] == pytest.approx(20)
+    (over,) = a.take(beat(25.2, 1.2, 1.0))
+    assert (over["state"], over["t_end"]) == (ASSERTED, 2520)
+
+
+@pytest.mark.parametrize("code", [codes.ASYSTOLE, codes.VENTRICULAR_FIBRILLATION, codes.NO_USABLE_SIGNAL])
+def test_a_burst_is_over_where_beats_are_no_longer_to_be_seen(code: int) -> None:
+    a = Alarms()
+    a.take(*tachycardia())
+    said = a.take(event(code, 30.0))
+    assert said["t_end"][said["code"] == codes.VENTRICULAR_TACHYCARDIA].tolist() == [3000]
+    said = a.take(event(code, 30.0, 35.0), second(36))
+    assert RAISED not in said["state"][said["code"] == codes.VENTRICULAR_TACHYCARDIA].tolist()
+
+
+def test_an_event_and_a_burst_are_one_alarm_that_ends_with_the_later() -> None:
+    a = Alarms()
+    a.take(*tachycardia(), event(codes.VENTRICULAR_TACHYCARDIA, 24.5))
+    assert not len(a.take(beat(25.2, 1.2, 1.0)))
+    (over,) = a.take(event(codes.VENTRICULAR_TACHYCARDIA, 24.5, 26.0))
+    assert (over["code"], over["state"], over["t_end"]) == (codes.VENTRICULAR_TACHYCARDIA, ASSERTED, 2600)
+
+
 def test_an_alarm_that_is_off_is_never_raised() -> None:
     a = Alarms(priority={"asystole": "off"})
     assert not len(a.take(event(codes.ASYSTOLE, 20.0)))

@@ -16,35 +16,34 @@ def params() -> NDArray[np.void]:
     return made
 
 
-def heard(times_s: NDArray[Any], quality: float = 1.0, slot: int = 1) -> NDArray[np.void]:
+def heard(
+    times_s: NDArray[Any], quality: float = 1.0, slot: int = 1, amplitudes: tuple[float, ...] = (1.0,)
+) -> NDArray[np.void]:
     state = np.zeros(1, witness.STATE)
-    for t_s in times_s:
+    for k, t_s in enumerate(times_s):
         row = np.zeros(1, FINDING)
-        row["what"], row["code"], row["slot"], row["t"], row["quality"] = (
-            finding.BEAT,
-            codes.PULSE,
-            slot,
-            t_s * FS_HZ,
-            quality,
-        )
+        row["what"], row["code"], row["slot"] = finding.BEAT, codes.PULSE, slot
+        row["t"], row["quality"] = t_s * FS_HZ, quality
+        row["body"][0, finding.AMPLITUDE] = amplitudes[k % len(amplitudes)]
         witness.take(state[0], row[0])
     return state
 
 
-def contradicts(state: NDArray[np.void], code: int, t_s: float) -> bool:
-    return bool(witness.contradicts(params()[0], state[0], code, t_s * FS_HZ))
+def contradicts(state: NDArray[np.void], code: int, t_s: float, since_s: float = 0.0) -> bool:
+    return bool(witness.contradicts(params()[0], state[0], code, since_s * FS_HZ, t_s * FS_HZ))
 
 
 def test_the_rate_is_that_of_the_newest_regular_pulses() -> None:
     state = heard(np.r_[0.0, 3.0, 3.5, 10.0 + 0.8 * np.arange(6)])
-    count, rate = witness.regular(params()[0], state[0]["each"][0], 16, 14.4 * FS_HZ)
+    count, rate, steady = witness.regular(params()[0], state[0]["each"][0], 16, 0.5, 0.0, 14.4 * FS_HZ)
     assert count == 6
     assert rate == pytest.approx(75)
+    assert steady
 
 
 def test_pulses_go_on_in_their_ring() -> None:
     state = heard(0.5 * np.arange(100))
-    count, rate = witness.regular(params()[0], state[0]["each"][0], 100, 50 * FS_HZ)
+    count, rate, _ = witness.regular(params()[0], state[0]["each"][0], 100, 0.5, 0.0, 50 * FS_HZ)
     assert count == witness.N_PULSES
     assert rate == pytest.approx(120)
 
@@ -62,9 +61,20 @@ def test_irregular_pulses_say_nothing() -> None:
         assert not contradicts(state, code, 6.5)
 
 
-def test_slow_pulses_contradict_a_ventricular_tachycardia_and_fast_ones_do_not() -> None:
-    assert contradicts(heard(0.9 * np.arange(20)), codes.VENTRICULAR_TACHYCARDIA, 18.0)
-    assert not contradicts(heard(0.4 * np.arange(20)), codes.VENTRICULAR_TACHYCARDIA, 8.0)
+def test_slow_or_steady_pulses_contradict_a_ventricular_tachycardia() -> None:
+    slow, fast = np.cumsum([0.8, 1.1] * 8), np.cumsum([0.36, 0.5] * 10)
+    code = codes.VENTRICULAR_TACHYCARDIA
+    assert contradicts(heard(slow), code, 15.4)
+    assert not contradicts(heard(fast), code, 8.8)
+    assert contradicts(heard(0.4 * np.arange(20)), code, 8.0)
+    assert not contradicts(heard(0.4 * np.arange(20)), code, 8.0, since_s=6.0)  # they are of the time before
+    assert not contradicts(heard(0.4 * np.arange(20), amplitudes=(1.0, 0.5, 0.8)), code, 8.0)
+
+
+def test_only_the_best_pulses_contradict_an_extreme_tachycardia() -> None:
+    for quality, says in ((0.9, True), (0.7, False)):
+        assert contradicts(heard(0.8 * np.arange(20), quality), codes.EXTREME_TACHYCARDIA, 15.6) is says
+    assert not contradicts(heard(0.55 * np.arange(20)), codes.EXTREME_TACHYCARDIA, 10.6)
 
 
 def test_other_alarms_are_not_the_business_of_pulses() -> None:

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import msgpack
 import numpy as np
+import pytest
 
 from vitalcore.kernels import codes, finding
 from vitalcore.kernels.finding import ALARM, BEAT, EVENT, FEATURE, FINDING, WAVES
@@ -64,11 +65,13 @@ def test_an_alarm_says_its_state_priority_and_what_was_measured_against_which_li
     assert (said["evidence"], said["reasons"]) == ([101, 109], ["noise", "motion"])
 
 
-def test_the_waves_of_a_beat_in_all_leads_are_one_message() -> None:
-    rows = [row(WAVES, codes.HEART_BEAT, CLASS=ord("N"), RR_S=0.8, QRS_ON=1.0, P_ON=0.5), row(WAVES, codes.HEART_BEAT)]
-    said = msgpack.unpackb(messages.delineation(rows, 100, 5))
-    assert (said["class"], said["rr_s"], said["t"]) == ("N", 0.8, 110.5)
-    assert [(lead["qrs_on"], lead["p_on"], lead["t_off"]) for lead in said["leads"]] == [
-        (101.0, 100.5, None),
-        (None, None, None),
-    ]
+def test_the_waves_of_a_beat_in_all_leads_are_one_message_with_their_intervals() -> None:
+    first = row(WAVES, codes.HEART_BEAT, CLASS=ord("N"), RR_S=0.81, QRS_ON=10, QRS_OFF=30, P_ON=-30, T_OFF=100)
+    second = row(WAVES, codes.HEART_BEAT, RR_S=9.0, QRS_ON=10, T_OFF=100)
+    said = msgpack.unpackb(messages.delineation([first, second], 100, 250.0, 5))
+    assert (said["class"], said["rr_s"], said["t"]) == ("N", 0.81, 110.5)
+    one, other = said["leads"]
+    assert (one["qrs_on"], one["p_on"], one["t_peak"]) == (110.0, 70.0, None)
+    assert (one["pr_s"], one["qrs_s"], one["qt_s"]) == (0.16, 0.08, 0.36)
+    assert one["qtc_bazett_s"] == pytest.approx(0.4)
+    assert (other["qt_s"], other["pr_s"], other["qtc_bazett_s"]) == (0.36, None, None)
