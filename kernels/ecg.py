@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels import (
     alarms,
+    beat_class,
     codes,
     edr,
     energy,
@@ -57,6 +58,7 @@ STATE = np.dtype(
         ("edr", edr.STATE),
         ("scratch", "f8", (125,)),
         ("pacer", pacer.STATE),
+        ("class", beat_class.STATE),
         ("open", "i8"),  # 1: a beat waits for its waves to be measured
         ("open_w", "i8"),  # work sample at which they are, if no beat comes before
         ("open_t", "f8"),  # its R peak
@@ -84,6 +86,7 @@ def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     """Make zeros a fresh memory."""
     qrs.begin(params["qrs"], state["qrs"], buffer)
     tape.begin(params["tape"], state["tape"], buffer)
+    beat_class.begin(state["class"], params["qrs"]["energy"]["n_leads"])
     rhythm.begin(state["rhythm"], -1.0)
     pacer.begin(params["pacer"], state["pacer"])
     q = params["qrs"]["energy"]
@@ -170,12 +173,17 @@ def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDAr
     head = beat["channel"] * q["stride"]
     beat["quality"] *= buffer[head + energy.QUALITY]
     beat["reasons"] |= int(buffer[head + quality.REASONS])
-    if pacer.paces(state["pacer"], beat["t"], q["fs_hz"]):
-        beat["body"][finding.LABEL] = 47.0  # /
     rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
     edr.beat(state["edr"], beat)
+    seen = state["qrs"]["n_seen"]
+    beat_class.read(params["tape"], q, state["class"], buffer, beat["t"], seen)
+    after_s = (beat["t"] - state["open_t"]) / q["fs_hz"]
+    state["open_label"] = beat_class.decide(params["tape"], state["class"], buffer, q["fs_hz"], seen, after_s, 1)
+    beat_class.admit(state["class"], beat["t"], beat["body"][finding.INTERVAL_S])
+    state["class"]["paced"] = int(pacer.paces(state["pacer"], beat["t"], q["fs_hz"]))
+    beat["body"][finding.LABEL] = beat_class.first(beat_class.FIRST, state["class"])
     n = rhythm.beat(params["rhythm"], state["rhythm"], beat, out, n)
-    n = measure(params, state, buffer, (beat["t"] - state["open_t"]) / q["fs_hz"], out, n)
+    n = measure(params, state, buffer, after_s, out, n)
     state["open"] = 1
     state["open_w"] = int((beat["t"] + params["wait"]) // q["block"]) + 1
     state["open_t"] = beat["t"]
@@ -358,6 +366,10 @@ def step(
                 for k in range(begun, end_of_beats):
                     n = hear(params, state, buffer, out, k, n)
                 if state["open"] == 1 and beats["w"] >= state["open_w"]:
+                    waited_s = params["wait"] / q["fs_hz"]
+                    state["open_label"] = beat_class.decide(
+                        params["tape"], state["class"], buffer, q["fs_hz"], beats["n_seen"], waited_s, 0
+                    )
                     n = measure(params, state, buffer, np.nan, out, n)
                 n = ask(params, state, buffer, beats["n_seen"] - 1, out, n)
                 n = alarms.follow_rows(params["alarms"], state["alarms"], out, begun, n)

@@ -1,8 +1,9 @@
 """Boosted decision trees, as the trainings of `training/` leave them in `kernels/models/`."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +30,13 @@ class Forest(NamedTuple):
     left: NDArray[np.int64]
 
 
-def load(name: str) -> Forest:
-    """Read a model of `kernels/models/`; its file says where it comes from."""
-    model = json.loads((Path(__file__).parent / "models" / f"{name}.json").read_text(encoding="utf-8"))
+def from_outputs(outputs: Sequence[Mapping[str, Any]]) -> Forest:
+    """Lay the trees of a model's outputs one after the other."""
     roots, ends = [0], [0]
     feature: list[int] = []
     threshold: list[float] = []
     left: list[int] = []
-    for output in model["outputs"]:
+    for output in outputs:
         for tree in output["trees"]:
             begin = len(feature)
             feature += tree["feature"]
@@ -44,9 +44,15 @@ def load(name: str) -> Forest:
             left += [begin + k for k in tree["left"]]
             roots.append(len(feature))
         ends.append(len(roots) - 1)
-    base = [output["base"] for output in model["outputs"]]
+    base = [output["base"] for output in outputs]
     integers = [np.array(each, np.int64) for each in (roots[:-1], ends, feature, left)]
     return Forest(integers[0], integers[1], np.array(base, float), integers[2], np.array(threshold, float), integers[3])
+
+
+def load(name: str) -> Forest:
+    """Read a model of `kernels/models/`; its file says where it comes from."""
+    path = Path(__file__).parent / "models" / f"{name}.json"
+    return from_outputs(json.loads(path.read_text(encoding="utf-8"))["outputs"])
 
 
 @kernel
