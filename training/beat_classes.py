@@ -262,7 +262,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     print("read", flush=True)
     folds = [RECORDS[k :: given.folds] for k in range(given.folds)]
 
-    def others(fold: list[str]) -> list[Run]:
+    def others(fold: Sequence[str]) -> list[Run]:
         return [each for record in RECORDS if record not in fold for each in runs[record]]
 
     final, first = beat_class.N_FINAL, beat_rhythm.N_FIRST
@@ -278,9 +278,9 @@ def main(arguments: Sequence[str] = ()) -> None:
         else None
     )
     pairs = [(trees(fit(others(f), first, given.rounds)), trees(fit(others(f), final, given.rounds))) for f in folds]
-    for fold, model in zip(folds, pairs, strict=True):
+    for fold, pair_of_models in zip(folds, pairs, strict=True):
         for record in fold:
-            judge(runs[record], model)
+            judge(runs[record], pair_of_models)
     everything = others([])
     show(everything, True)
     if given.save:

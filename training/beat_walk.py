@@ -22,7 +22,7 @@ NO_TREES = forest.Forest(
 )
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]  # numba has no types
 def _walk(
     params: Any, q: Any, state: Any, buffer: Any, fs_hz: float, t: Any, known: Any, interval: Any, v: Any, s: Any,
     first: Any, final: Any, closed: bool, x: Any, seen: Any, scores: Any,

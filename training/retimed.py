@@ -6,6 +6,7 @@ sick sinus node between atrial runs; junctional rhythm; atrial fibrillation; ven
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,9 +123,9 @@ def sinus(rng: Random, base_s: float, depth: float) -> Iterator[tuple[float, str
         yield base_s * (1 + depth * np.sin(pace * i + phase) + 0.015 * rng.normal()), "N", "own", 0.0
 
 
-def some(beats: Iterator[tuple[float, str, str, float]], n: int) -> Plan:
+def some(beats: Iterator[tuple[float, str, str, float]], n: int | np.integer[Any]) -> Plan:
     """Take n beats."""
-    return [next(beats) for _ in range(n)]
+    return [next(beats) for _ in range(int(n))]
 
 
 def repeated(part: Callable[[], Plan]) -> Plan:
