@@ -18,7 +18,7 @@ from vitalcore.scoring.spans import shared
 
 HEAD = ("", "Se %", "+P %", "F1 %", "missed", "invented", "error ms", "p95", "said after p95", "most s")
 WHOLE = Rules(skip_s=0.0)
-NOISE = (24, 18, 12, 6, 0, -6)  # dB
+NOISE_BARS = {12: "99.0", 6: "92", 0: "78"}  # by dB
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -79,24 +79,27 @@ def _arrhythmia(found: list[Path], operator: Ecg | RPeaks, which: str, each: boo
 
 
 def _noise(found: list[Path], operator: Ecg | RPeaks, which: str) -> None:
-    rows = []
-    for db in NOISE:
-        level = f"e{db:02d}" if db >= 0 else f"e_{-db}"
-        of_level = [path for path in found if path.name.endswith(level)]
-        tests: dict[str, list[RecordScore]] = {}
-        for path in of_level:
-            reference = annotations.read(path, "atr")
-            x, fs_hz = reading.signal(path)
-            said = {"vitalcore, first lead": reading.ours(path.name, x[:, :1].copy(), fs_hz, operator)}
-            said["vitalcore, both leads"] = reading.ours(path.name, x, fs_hz, operator)
-            for name, detect in peers.detectors(which).items():
-                said[name] = marks(path.name, detect(x[:, 0], fs_hz) / fs_hz)
-            for name, test in said.items():
-                tests.setdefault(name, []).append(noisy(reference, test))
-        rows += [row(f"{db:3d} dB {name}", records.gross(scores)) for name, scores in tests.items()]
-    bars = [(f"bar: {db} dB first lead", "", "", f1, *[""] * 6) for db, f1 in ((12, "99.0"), (6, "92"), (0, "78"))]
-    if rows:
-        table("QRS, noise stress, the noisy 2-minute segments alone, gross", HEAD, [*rows, *bars])
+    scores: dict[str, dict[int, list[RecordScore]]] = {}
+    for path in reading.progress(found, "noise stress"):
+        reference = annotations.read(path, "atr")
+        x, fs_hz = reading.signal(path)
+        said = {"vitalcore, first lead": reading.ours(path.name, x[:, :1].copy(), fs_hz, operator)}
+        said["vitalcore, both leads"] = reading.ours(path.name, x, fs_hz, operator)
+        for name, detect in peers.detectors(which).items():
+            said[name] = marks(path.name, detect(x[:, 0], fs_hz) / fs_hz)
+        for name, test in said.items():
+            scores.setdefault(name, {}).setdefault(_db(path.name), []).append(noisy(reference, test))
+    levels = sorted({level for of_one in scores.values() for level in of_one}, reverse=True)
+    if levels:
+        rows = [(name, *(_noise_cell(of_one[level]) for level in levels)) for name, of_one in scores.items()]
+        bars = ("bar: first lead", *(NOISE_BARS.get(level, "") for level in levels))
+        title = "QRS, noise stress, the noisy 2-minute segments alone, gross: F1 (Se, +P) %"
+        table(title, ("", *(f"{level} dB" for level in levels)), [*rows, bars])
+
+
+def _noise_cell(scores: list[RecordScore]) -> str:
+    found = {figure.item: 100 * figure.value for figure in records.figures(records.gross(scores))[:3]}
+    return f"{found['F1']:.1f} ({found['Se']:.1f}, {found['+P']:.1f})"
 
 
 def _lies(found: list[Path]) -> None:
