@@ -26,7 +26,7 @@ MAX_LEADS = 12
 N_SECTIONS = 2
 READABLE = 0.25  # quality of a lead from which its rate is said
 DEAD_S, DEAD_MV = 1.0, 0.001  # a lead without the least movement for so long shows no heart at rest
-SMALL = 0.06  # of the energy of a QRS: peaks that may be complexes
+SMALL = 0.1  # of the energy of a QRS: peaks that may be complexes
 LOST_S = 2  # seconds without a usable lead that make the event
 
 PARAMS = np.dtype(
