@@ -1,6 +1,6 @@
-"""Atrial fibrillation from the intervals of up to 30 beats: how irregular they are, and whether any order is left.
+"""Atrial fibrillation from up to 30 beats: how irregular they come, whether any order is left, and how few P waves.
 
-A forest judges the window that ends with each interval; the beat in its middle is where the rhythm turned.
+A forest judges the window of intervals that ends with each beat; the beat in its middle is where the rhythm turned.
 """
 
 import math
@@ -16,6 +16,10 @@ N_LEAST = 12  # good ones, before anything is judged
 FOLLOW = 0.3  # how much of a new judgement enters the smoothed log-odds
 BEGIN, END = 1.0, -1.0  # smoothed log-odds at which an episode begins and ends
 DELAY = 3  # beats by which that lags behind
+FOLLOW_P = 0.07  # how much of a beat enters the share of beats with a P wave
+NO_P, SOME_P, MANY_P = 0.05, 0.15, 0.5  # shares below which there is none, and between which it begins to tell
+WITHOUT_P, WITH_P = 0.5, -6.0  # what it adds to the log-odds
+N_SEEN = 10  # beats looked at before it tells anything
 FEATURES = (
     "rmssd",
     "median_difference",
@@ -45,6 +49,8 @@ STATE = np.dtype(
         ("onset", "f8"),
         ("end", "f8"),
         ("log_odds", "f8"),  # smoothed
+        ("p_share", "f8"),  # of the last beats that have a P wave, smoothed
+        ("n_seen", "i8"),  # beats looked at for one
         ("x", "f8", (N_FEATURES,)),
         ("scratch", "f8", (N_WINDOW,)),
     ],
@@ -58,6 +64,8 @@ def begin(state: np.void) -> None:
     state["n"] = 0
     state["on"] = 0
     state["log_odds"] = np.nan
+    state["p_share"] = 0.0
+    state["n_seen"] = 0
 
 
 @kernel
@@ -167,6 +175,24 @@ def measure(rr: NDArray[np.float64], n: int, scratch: NDArray[np.float64], x: ND
 
 
 @kernel
+def see(state: np.void, has_p: bool) -> None:
+    """Take whether a beat has a P wave."""
+    state["n_seen"] += 1
+    state["p_share"] += max(FOLLOW_P, 1.0 / state["n_seen"]) * ((1.0 if has_p else 0.0) - state["p_share"])
+
+
+@kernel
+def told_by_p(state: np.void) -> float:
+    """Give what the P waves add to the log-odds."""
+    if state["n_seen"] < N_SEEN:
+        return 0.0
+    share: float = state["p_share"]
+    if share < NO_P:
+        return WITHOUT_P
+    return WITH_P * min(1.0, max(0.0, (share - SOME_P) / (MANY_P - SOME_P)))
+
+
+@kernel
 def beat(state: np.void, t: float, interval_s: float) -> None:
     """Take a beat and judge the window that it ends: sets `on`, and `onset` or `end` where that has turned.
 
@@ -184,7 +210,7 @@ def beat(state: np.void, t: float, interval_s: float) -> None:
     state["n"] = n
     if not measure(state["interval_s"], n, state["scratch"], state["x"]):
         return
-    odds = forest.score(ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT, 0, state["x"])
+    odds = forest.score(ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT, 0, state["x"]) + told_by_p(state)
     if state["log_odds"] == state["log_odds"]:
         odds = state["log_odds"] + FOLLOW * (odds - state["log_odds"])
     state["log_odds"] = odds

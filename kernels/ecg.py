@@ -4,11 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.kernels import (
+    af,
     alarms,
     beat_class,
     codes,
     edr,
     energy,
+    fibrillation,
     finding,
     hrv,
     pacer,
@@ -25,7 +27,7 @@ from vitalcore.kernels.kernel import kernel
 MAX_LEADS = 12
 N_SECTIONS = 2
 READABLE = 0.25  # quality of a lead from which its rate is said
-DEAD_S, DEAD_MV = 1.0, 0.001  # a lead without the least movement for so long shows no heart at rest
+N_DEAD, DEAD_S, DEAD_MV = 125, 1.0, 0.001  # a lead without the least movement for so long shows no heart at rest
 SMALL = 0.1  # of the energy of a QRS: peaks that may be complexes
 LOST_S = 2  # seconds without a usable lead that make the event
 
@@ -56,9 +58,9 @@ STATE = np.dtype(
         ("waves", waves.STATE),
         ("hrv", hrv.STATE),
         ("edr", edr.STATE),
-        ("scratch", "f8", (125,)),
         ("pacer", pacer.STATE),
         ("class", beat_class.STATE),
+        ("fibrillation", fibrillation.STATE),
         ("open", "i8"),  # 1: a beat waits for its waves to be measured
         ("open_w", "i8"),  # work sample at which they are, if no beat comes before
         ("open_t", "f8"),  # its R peak
@@ -89,6 +91,7 @@ def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     beat_class.begin(state["class"], params["qrs"]["energy"]["n_leads"])
     rhythm.begin(state["rhythm"], -1.0)
     pacer.begin(params["pacer"], state["pacer"])
+    fibrillation.begin(state["fibrillation"])
     q = params["qrs"]["energy"]
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
@@ -139,6 +142,7 @@ def measure(
         state["open_quality"],
     )
     q = params["qrs"]["energy"]
+    n_read = n_p = 0
     for c in range(q["n_leads"]):
         head = c * q["stride"]
         if buffer[head + energy.USABLE] == 0.0:
@@ -158,7 +162,11 @@ def measure(
         if buffer[head + energy.QUALITY] >= READABLE:
             n_seen, before_s = state["qrs"]["n_seen"], state["open_interval_s"]
             waves.tell(params["tape"], state["waves"], buffer, c, n_seen, q["fs_hz"], before_s, after_s, row)
+            n_read += 1
+            n_p += row["body"][finding.P_PEAK] == row["body"][finding.P_PEAK]
         n += 1
+    if n_read > 0 and state["open_label"] != rhythm.VENTRICULAR:
+        af.see(state["rhythm"]["af"], 2 * n_p >= n_read)
     return n
 
 
@@ -203,7 +211,7 @@ def still(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> bool:
         n_small += beats["weak"][k]["energy"] > SMALL * beats["signal_level"]
     if n_small > 1:
         return False
-    x = state["scratch"]
+    x = state["fibrillation"]["x"][:N_DEAD]
     for c in range(q["n_leads"]):
         if buffer[c * q["stride"] + energy.USABLE] > 0.0:
             pace = DEAD_S * q["fs_hz"] / len(x)
@@ -310,7 +318,9 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
             state["lost_at"] = state["second_begin"]  # the end of a recording alone must not make it
             lose(state, t, np.nan, lead_reasons, out[n])
             n += 1
-    n = rhythm.tick(params["rhythm"], state["rhythm"], t, state["lost"] == 1, 0, 0.0, out, n)
+    wild = state["fibrillation"]
+    fibrillation.judge(wild, q, params["tape"], buffer, t, rhythm.steady(params["rhythm"], state["rhythm"], t))
+    n = rhythm.tick(params["rhythm"], state["rhythm"], t, state["lost"] == 1, wild["code"], wild["t"], out, n)
     n = ask(params, state, buffer, t, out, n)
     n = alarms.follow_rows(params["alarms"], state["alarms"], out, begun, n)
     state["second"] += 1

@@ -8,17 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.kernels import af, codes, finding
+from vitalcore.kernels.ectopy import (
+    N_BEATS,
+    N_PACED,
+    N_RUN,
+    RETURN,
+    back,
+    follow_others,
+    follow_pacing,
+    follow_runs,
+    say,
+)
 from vitalcore.kernels.kernel import kernel
 
-N_BEATS = 32  # remembered
 VENTRICULAR, PACED = 86, 47  # V, /
 LEAST_QUALITY = 0.15  # of a beat that counts
-N_PACED = 3  # beats in a row that begin and end a paced rhythm
 N_CYCLES = (0, 0, 2, 3)  # equal distances between ventricular beats that make a bigeminy (2) or trigeminy (3)
-N_RUN = 3  # ventricular beats in a row that are a run
-BREAK = 2  # other beats in a row that end a ventricular tachycardia or rhythm
 N_SINUS, N_RATE = 5, 8  # intervals before a sinus rhythm is named, and those over which its rate is taken
-RETURN = 1.05  # how far behind its limit a rate must be to end an extreme
+N_STEADY, STEADY = 5, 0.1  # intervals within so much of their mean come very regularly
 LOW, HIGH = 0, 1
 NEVER = 1 << 62
 
@@ -102,34 +109,6 @@ def begin(state: np.void, t: float) -> None:
 
 
 @kernel
-def back(state: np.void, k: int) -> int:
-    """Tell where in the rings the beat k before the newest (k = 0) is."""
-    return int((state["at"] - 1 - k) % N_BEATS)
-
-
-@kernel
-def say(out: NDArray[np.void], n: int, code: int, t: float, end: float, last: float, known: float) -> int:
-    """Write an event, or its end; returns the number of findings so far.
-
-    last : end of the evidence
-    """
-    row = out[n]
-    row["slot"] = 0
-    row["what"] = finding.EVENT
-    row["code"] = code
-    row["channel"] = -1
-    row["t"] = t
-    row["t_known"] = known
-    row["quality"] = 1.0
-    row["reasons"] = 0
-    row["body"][:] = np.nan
-    row["body"][finding.T_END] = end
-    row["body"][finding.EVIDENCE_FROM] = np.floor(t)
-    row["body"][finding.EVIDENCE_TO] = min(np.ceil(last), known)
-    return n + 1
-
-
-@kernel
 def turn(state: np.void, code: int, onset: float, last: float, known: float, out: NDArray[np.void], n: int) -> int:
     """Let another rhythm begin at onset, or none (0): the one before ends there; returns the number of findings so far.
 
@@ -150,75 +129,6 @@ def turn(state: np.void, code: int, onset: float, last: float, known: float, out
 
 
 @kernel
-def follow_runs(params: np.void, state: np.void, t: float, known: float, out: NDArray[np.void], n: int) -> int:
-    """Take a ventricular beat; returns the number of findings so far."""
-    gap = state["since_v"] + 1
-    state["since_v"] = 0
-    if gap == 1 and state["run"] > 0:
-        state["run"] += 1
-    else:
-        state["run"] = 1
-        state["run_t"] = t
-    if gap in (2, 3) and state["n_kept"] > gap:
-        if gap != state["period"]:
-            state["period"] = gap
-            state["cycles"] = 0
-            state["cycle_t"] = state["v_t"]
-        state["cycles"] += 1
-    else:
-        state["period"] = 0
-        state["cycles"] = 0
-    state["v_t"] = t
-    state["cycle_end"] = t
-    if state["run"] == N_RUN:
-        n = say(out, n, codes.VENTRICULAR_RUN, state["run_t"], np.nan, t, known)
-    if state["run"] >= params["n_vt"]:
-        first = state["t"][back(state, params["n_vt"] - 1)]
-        bpm = 60.0 * params["fs_hz"] * (params["n_vt"] - 1) / (t - first)
-        fast = params["vt_bpm"] / RETURN if state["vt"] == codes.VENTRICULAR_TACHYCARDIA else params["vt_bpm"]
-        kind = codes.VENTRICULAR_TACHYCARDIA if bpm > fast else codes.VENTRICULAR_RHYTHM
-        if bpm >= params["slowest_bpm"] and kind != state["vt"]:
-            state["vt"] = kind
-            state["vt_t"] = first
-    return n
-
-
-@kernel
-def follow_others(params: np.void, state: np.void, t: float, known: float, out: NDArray[np.void], n: int) -> int:
-    """Take a beat that is not ventricular; returns the number of findings so far."""
-    state["since_v"] += 1
-    if state["run"] >= N_RUN:
-        n = say(out, n, codes.VENTRICULAR_RUN, state["run_t"], state["v_t"], t, known)
-    elif state["run"] == 2:
-        n = say(out, n, codes.COUPLET, state["run_t"], state["v_t"], t, known)
-    state["run"] = 0
-    if state["since_v"] >= BREAK:
-        state["vt"] = 0
-    if state["since_v"] < state["period"]:
-        state["cycle_end"] = t
-    else:
-        state["period"] = 0
-        state["cycles"] = 0
-    return n
-
-
-@kernel
-def follow_pacing(state: np.void, t: float, paced: bool) -> None:
-    """Take a beat into the count of paced ones."""
-    if not paced:
-        state["n_paced"] = 0
-        state["n_unpaced"] += 1
-        if state["n_unpaced"] >= N_PACED:
-            state["paced"] = 0
-        return
-    state["n_unpaced"] = 0
-    state["n_paced"] += 1
-    if state["n_paced"] == N_PACED:
-        state["paced"] = 1
-        state["paced_t"] = state["t"][back(state, N_PACED - 1)]
-
-
-@kernel
 def extreme(params: np.void, state: np.void, side: int, known: float, out: NDArray[np.void], n: int) -> int:
     """Judge the rate over the last beats; returns the number of findings so far."""
     code = codes.EXTREME_BRADYCARDIA if side == LOW else codes.EXTREME_TACHYCARDIA
@@ -226,7 +136,7 @@ def extreme(params: np.void, state: np.void, side: int, known: float, out: NDArr
     n_beats = params["n_extreme"][side]
     reached = False
     first = t
-    if state["n"] >= n_beats:
+    if state["n"] >= n_beats and state["wave"] != codes.VENTRICULAR_FIBRILLATION:
         first = state["t"][back(state, n_beats - 1)]
         bpm = 60.0 * params["fs_hz"] * (n_beats - 1) / (t - first)
         limit = params["extreme_bpm"][side]
@@ -351,6 +261,19 @@ def beat(params: np.void, state: np.void, row: np.void, out: NDArray[np.void], n
 
 
 @kernel
+def steady(params: np.void, state: np.void, now: float) -> float:
+    """Give the interval in s of the last beats where they come very regularly, else NaN."""
+    if state["n"] <= N_STEADY:
+        return np.nan
+    newest = state["t"][back(state, 0)]
+    mean = (newest - state["t"][back(state, N_STEADY)]) / N_STEADY
+    for k in range(N_STEADY):
+        if abs(state["t"][back(state, k)] - state["t"][back(state, k + 1)] - mean) > STEADY * mean:
+            return np.nan
+    return float(mean / params["fs_hz"]) if now - newest < 1.5 * mean else np.nan
+
+
+@kernel
 def due(params: np.void, state: np.void, block: int) -> int:
     """Tell at which work sample, of `block` samples, to ask whether the heart stands still."""
     if state["asked"] == 1 or state["lost"] == 1:
@@ -410,7 +333,8 @@ def tick(
             state["asystole"] = 0
             n = turn(state, wave, wave_t, now, now, out, n)
         else:
-            n = turn(state, 0, wave_t, now, now, out, n)
+            if not (state["vt"] == state["code"] == codes.VENTRICULAR_TACHYCARDIA):
+                n = turn(state, 0, wave_t, now, now, out, n)
             state["since_t"] = max(state["since_t"], wave_t)
             state["asked"] = 0
     if state["asystole"] == 0 and now - state["since_t"] > (params["asystole_s"] + 0.5) * params["fs_hz"]:

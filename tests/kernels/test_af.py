@@ -74,3 +74,17 @@ def test_unknown_intervals_are_passed_over() -> None:
     rr[::5] = np.nan
     assert (odds(rr)[40:] > 0).mean() > 0.9
     assert np.isnan(odds(np.full(100, np.nan))).all()
+
+
+def test_p_waves_speak_against_fibrillation() -> None:
+    state = np.zeros(1, af.STATE)[0]
+    af.begin(state)
+    rr = fibrillating(200)
+    for time, interval_s in zip(np.cumsum(rr), rr, strict=True):
+        af.see(state, True)
+        af.beat(state, time, interval_s)
+    assert state["on"] == 0
+    for time, interval_s in zip(np.cumsum(rr) + 1000, rr, strict=True):
+        af.see(state, False)
+        af.beat(state, time, interval_s)
+    assert state["on"] == 1
