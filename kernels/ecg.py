@@ -297,9 +297,9 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
     edr.tell(params["edr"], state["edr"], t, best, lead_reasons, out[n])
     n += 1
     if state["second"] % hrv.EVERY_S == 0:
-        fibrillation = state["rhythm"]["af"]
-        if fibrillation["on"] == 1:
-            hrv.fibrillate(params["hrv"], state["hrv"], fibrillation["onset"])
+        atria = state["rhythm"]["af"]
+        if atria["on"] == 1:
+            hrv.fibrillate(params["hrv"], state["hrv"], atria["onset"])
         else:
             state["hrv"]["fibrillation"] = 0
         n = hrv.tell(params["hrv"], state["hrv"], t, t, out, n)
