@@ -75,7 +75,7 @@ def databases(folder: Path, noises: Sequence[Array], rng: np.random.Generator) -
                 yield windows(path.name, x, ends[keep], y[keep])
                 spans = np.ptp(x[: len(x) // 125 * 125].reshape(-1, 125), axis=1)
                 for snr_db in (6, 0, -6):
-                    noise = np.roll(np.resize(noises[rng.integers(len(noises))], len(x)), rng.integers(len(x)))
+                    noise = np.roll(np.resize(noises[int(rng.integers(len(noises)))], len(x)), rng.integers(len(x)))
                     gain = np.median(spans) / np.sqrt(8) / 10 ** (snr_db / 20) / np.std(noise)
                     some = rng.random(len(y)) < 0.1
                     some &= (y == 0) | (snr_db == 6)
