@@ -17,10 +17,13 @@ LEAST_BEFORE, LEAST_AFTER = 25, 50  # places that must be known on each side of 
 QRS_NOISE, WAVE_NOISE = 0.1, 0.7  # of a QRS complex' range, of a wave's height: noise in which no boundary is said
 FLAT_MV = 0.006  # a wave that is not higher is not there
 P_LIMIT = 0.5  # log-odds from which there is a P wave
-P_MEMORY, PR_MEMORY = 0.2, 0.3  # share of the newest beat in what is remembered
+P_MEMORY, PR_MEMORY = 0.2, 0.3  # share of the newest beat in what is remembered of P, of changes
 USUAL_PR_S = 0.01  # change of PR from beat to beat, before it is known
 WIDE = 1.3  # a QRS complex so much wider than the others is of another kind
 WIDE_MEMORY = 0.05  # share of such a beat in the mean width
+SOUND = 0.8  # quality of a beat from which its waves may change from beat to beat as they like
+RESTLESS_QRS_S, RESTLESS_T_S = 0.015, 0.03  # change of QRS width, of the time of T, that below it is noise
+USUAL_CHANGE_S = 0.005
 P_RANGE = 8.0  # of log-odds
 T_LIMIT = -4.0
 ST_HALF = 1  # places on each side of an ST level
@@ -34,6 +37,9 @@ STATE = np.dtype(
         ("pr", "f8", (tape.MAX_LEADS,)),  # from the last P peak to its QRS complex, if there is a P wave
         ("pr_change", "f8", (tape.MAX_LEADS,)),  # from beat to beat, averaged
         ("width", "f8", (tape.MAX_LEADS,)),  # of QRS, averaged
+        ("width_change", "f8", (tape.MAX_LEADS,)),  # against that, averaged
+        ("t_at", "f8", (tape.MAX_LEADS,)),  # from the last R peak to its T peak
+        ("t_change", "f8", (tape.MAX_LEADS,)),  # from beat to beat, averaged
     ],
     align=True,
 )
@@ -141,6 +147,12 @@ def tell(
     if rest > QRS_NOISE * s["amplitude"]:
         row["reasons"] |= codes.NOISE
         return
+    p_there = has_p(state, lead)
+    compare(state, lead)
+    shaky = row["quality"] < SOUND
+    if shaky and state["width_change"][lead] > RESTLESS_QRS_S:
+        row["reasons"] |= codes.NOISE
+        return
     begin = row["t"] - R_AT * place
     body[finding.QRS_ON] = begin + place * t[QRS_ON]
     body[finding.QRS_OFF] = begin + place * t[QRS_OFF]
@@ -150,13 +162,14 @@ def tell(
         if at + ST_HALF <= last:
             body[finding.ST_60 + k] = mean_around(x, at - ST_HALF, at + ST_HALF) - level
     t[P_OFF] = min(t[P_OFF], t[QRS_ON])
-    if t[P_ON] >= first and has_p(state, lead) and t[P_ON] < t[P_PEAK] < t[P_OFF]:
+    if t[P_ON] >= first and p_there and t[P_ON] < t[P_PEAK] < t[P_OFF]:
         tall = height(y, t[P_ON], t[P_PEAK], t[P_OFF])
         if tall > FLAT_MV and tall > WAVE_NOISE * rest:
             for k in range(P_ON, P_OFF + 1):
                 body[finding.P_ON + k] = begin + place * t[k]
     t[T_ON] = max(t[T_ON], t[QRS_OFF])
-    if t[T_OFF] <= last and s["sure"][3] > T_LIMIT and t[T_ON] < t[T_PEAK] < t[T_OFF]:
+    restless = shaky and state["t_change"][lead] > RESTLESS_T_S
+    if t[T_OFF] <= last and not restless and s["sure"][3] > T_LIMIT and t[T_ON] < t[T_PEAK] < t[T_OFF]:
         tall = height(y, t[T_ON], t[T_PEAK], t[T_OFF])
         if tall > FLAT_MV and tall > WAVE_NOISE * rest:
             for k in range(T_ON, T_OFF + 1):
@@ -192,6 +205,21 @@ def recall(state: np.void, lead: int) -> None:
         state["pr_change"][lead] += PR_MEMORY * (abs(pr - state["pr"][lead]) - state["pr_change"][lead])
     state["pr"][lead] = pr
     state["n_p"][lead] = n + 1
+
+
+@kernel
+def compare(state: np.void, lead: int) -> None:
+    """Follow how much QRS width and T change from beat to beat; `recall` has counted the beat."""
+    t = state["scratch"]["times"]
+    width = (t[QRS_OFF] - t[QRS_ON]) * GRID_S
+    t_at = (t[T_PEAK] - R_AT) * GRID_S
+    if state["n_p"][lead] <= 1:
+        state["width_change"][lead] = USUAL_CHANGE_S
+        state["t_change"][lead] = USUAL_CHANGE_S
+    elif width < WIDE * state["width"][lead]:
+        state["width_change"][lead] += PR_MEMORY * (abs(width - state["width"][lead]) - state["width_change"][lead])
+        state["t_change"][lead] += PR_MEMORY * (abs(t_at - state["t_at"][lead]) - state["t_change"][lead])
+    state["t_at"][lead] = t_at
 
 
 @kernel
