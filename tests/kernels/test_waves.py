@@ -168,3 +168,16 @@ def test_between_ventricular_beats_the_others_keep_their_p_waves() -> None:
     assert has_p[~normal].mean() < 0.1
     widths = (rows["body"][:, finding.QRS_OFF] - rows["body"][:, finding.QRS_ON]) / fs_hz
     assert np.median(widths[~normal]) > 1.4 * np.median(widths[normal])
+
+
+def test_in_noise_as_slow_as_t_waves_few_are_said() -> None:
+    fs_hz = 250.0
+    r_s, x = ecg(fs_hz, n=80)
+    rng = np.random.default_rng(8)
+    late = np.arange(len(x)) > 25 * fs_hz
+    x[late] += 0.5 * np.convolve(rng.normal(size=len(x) + 19), np.hanning(20) / np.sqrt(7.1), "valid")[late]
+    rows = said(x, fs_hz)
+    has_t = np.isfinite(rows["body"][:, finding.T_PEAK])
+    t_s = rows["t"] / fs_hz
+    assert has_t[t_s < 24].all()
+    assert has_t[t_s > 30].mean() < 0.5
