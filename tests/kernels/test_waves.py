@@ -172,7 +172,7 @@ def test_between_ventricular_beats_the_others_keep_their_p_waves() -> None:
 
 def test_in_noise_as_slow_as_t_waves_few_are_said() -> None:
     fs_hz = 250.0
-    r_s, x = ecg(fs_hz, n=80)
+    _, x = ecg(fs_hz, n=80)
     rng = np.random.default_rng(8)
     late = np.arange(len(x)) > 25 * fs_hz
     x[late] += 0.5 * np.convolve(rng.normal(size=len(x) + 19), np.hanning(20) / np.sqrt(7.1), "valid")[late]
