@@ -7,8 +7,8 @@ import importlib
 import sys
 
 SPEED = ("filters", "detection", "face", "live", "ward")
-ACCURACY = ("qrs", "classes", "rhythm", "waves", "alarms", "signals", "ppg", "face")
-PLAIN = ("ppg", "face")  # take no options
+ACCURACY = ("qrs", "classes", "rhythm", "waves", "alarms", "signals", "ppg", "face", "breath")
+PLAIN = ("ppg", "face", "breath")  # take no options
 
 
 def main(arguments: list[str]) -> None:

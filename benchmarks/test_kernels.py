@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from vitalcore.ecg import Hrv, PacerPulses, RPeaks
 from vitalcore.filters import Bandpass, Baseline, Derivative, Fir, Highpass, Notch, Resample
-from vitalcore.kernels import delineate, sos
+from vitalcore.kernels import codes, delineate, sos
+from vitalcore.kernels.finding import BEAT, FINDING, INTERVAL_S, LABEL
 from vitalcore.kernels.perceptron import load
 from vitalcore.moving import MovingMax, MovingMean, MovingMedian, MovingMin
 from vitalcore.operator import Operator
@@ -57,3 +59,27 @@ def test_delineation_of_a_beat(benchmark: BenchmarkFixture) -> None:
     scratch["x"][:] = sum(mv * np.exp(-0.5 * ((t - at) / wide) ** 2) for mv, at, wide in waves)
     scratch["before"] = delineate.UNKNOWN_RR
     benchmark(delineate.find, *load("delineation"), scratch)
+
+
+def test_variability_of_an_hour_of_beats(benchmark: BenchmarkFixture) -> None:
+    design = Hrv().design((source("ecg", FS_HZ) | RPeaks()).signal)
+    beats = np.zeros(4500, FINDING)
+    beats["what"], beats["code"], beats["quality"] = BEAT, codes.HEART_BEAT, 1.0
+    beats["t"] = np.random.default_rng(0).normal(0.8, 0.03, len(beats)).cumsum() * FS_HZ
+    beats["t_known"] = np.ceil(beats["t"]) + 60
+    beats["body"][:, INTERVAL_S] = np.diff(beats["t"], prepend=np.nan) / FS_HZ
+    beats["body"][:, LABEL] = ord("N")
+    out = np.zeros(8 * len(beats), FINDING)
+
+    def hour() -> None:
+        design.kernel(design.params, np.zeros_like(design.memory[0])[0], beats, out)
+
+    benchmark(hour)
+
+
+@pytest.mark.parametrize("n_leads", [1, 12])
+def test_pacemaker_pulses_of_ten_seconds(benchmark: BenchmarkFixture, n_leads: int) -> None:
+    design = PacerPulses().design(source("ecg", 500, n_leads).signal)
+    x = np.random.default_rng(0).normal(size=(5000, n_leads)).cumsum(axis=0) * 0.01
+    out = np.zeros(design.capacity(len(x)) if design.capacity else 1, FINDING)
+    benchmark(design.kernel, design.params, design.memory[0][0], x, np.empty_like(x), out)
