@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BEATS_OF = {"ecg": "beats", "ppg": "pulses", "abp": "pulses", "face": "blinks", "ear": "blinks"}
-NAMES = ("beats", "waves", "pulses", "blinks", "features", "events", "alarms")
+NAMES = ("beats", "waves", "pacer_pulses", "pulses", "blinks", "features", "events", "alarms")
 
 _BEAT = [
     ("stream", "string"),
@@ -34,6 +34,7 @@ _BEAT = [
 _MEASURED = {
     "beats": ["rr_s", "amplitude", "width_s"],
     "pulses": ["interval_s", "amplitude", "width_s", "foot_s"],
+    "pacer_pulses": ["amplitude", "width_s"],
     "blinks": ["interval_s", "amplitude", "width_s", "onset_s", "end_s", "completeness"],
 }
 _FIELDS = {  # column -> field of findings.BEATS, and whether it is a time
@@ -70,6 +71,8 @@ _FEATURE = [
     ("value", "float64"),  # NaN where the signal can't carry one
     ("unit", "string"),  # UCUM
     ("window_s", "float64"),
+    ("n_used", "float64"),  # of heart rate variability: intervals in the window, and those left out of it
+    ("n_left_out", "float64"),
     ("quality", "float32"),
     ("reasons", "string"),
     ("method", "string"),  # operator and version
@@ -104,17 +107,23 @@ _ALARM = [
 def tables(results: Results) -> dict[str, "pa.Table"]:
     """Make the tables of a recording: beats, pulses or blinks for the signals that it has, the others always.
 
-    Each is sorted by time within its stream; without rows it still has its columns.
+    Pacer pulses have a table where there are some. Each is sorted by time within its stream; without rows it still has its columns.
     """
     made: dict[str, Any] = {}
     for name in ("beats", "pulses", "blinks"):
         of_kind = [result for result in results.analysed if BEATS_OF[result.track.kind] == name]
         if of_kind:
             columns = _BEAT + [(column, "float64") for column in _MEASURED[name]]
-            made[name] = _table(columns, (_beats(result, name) for result in of_kind))
+            made[name] = _table(columns, (_beats(result, result.beats, name) for result in of_kind))
     hearts = [result for result in results.analysed if result.track.kind == "ecg"]
     if hearts:
         made["waves"] = _table(_WAVES, map(_waves, hearts))
+    paced = [result for result in hearts if len(result.pacer_pulses)]
+    if paced:
+        columns = _BEAT + [(column, "float64") for column in _MEASURED["pacer_pulses"]]
+        made["pacer_pulses"] = _table(
+            columns, (_beats(result, result.pacer_pulses, "pacer_pulses") for result in paced)
+        )
     made["features"] = _table(_FEATURE, map(_features, results.analysed))
     made["events"] = _table(_EVENT, map(_events, results.analysed))
     made["alarms"] = _table(_ALARM, map(_alarms, results.analysed))
@@ -187,8 +196,8 @@ def _common(result: Result, found: NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def _beats(result: Result, name: str) -> dict[str, Any]:
-    found, track = result.beats, result.track
+def _beats(result: Result, found: NDArray[Any], name: str) -> dict[str, Any]:
+    track = result.track
     part = _common(result, found)
     part["sample_index"] = track.index(found["t"])
     part["t_s"] = track.seconds(found["t"])
@@ -223,7 +232,8 @@ def _features(result: Result) -> dict[str, Any]:
     part["t_s"] = result.track.seconds(found["t"])
     part["code"] = [codes[c].name for c in found["code"].tolist()]
     part["unit"] = [codes[c].ucum for c in found["code"].tolist()]
-    part["value"], part["window_s"] = found["value"], found["window_s"]
+    for column in ("value", "window_s", "n_used", "n_left_out"):
+        part[column] = found[column]
     part["method"] = [method(result)] * len(found)
     return part
 

@@ -1,5 +1,6 @@
 """Tests of the tables of a recording."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from vitalcore import tables
 from vitalcore.analyze import analyze
 from vitalcore.errors import VitalcoreError
+from vitalcore.fixtures import ec13
 from vitalcore.fixtures.recordings import FS, ear, ecg, heart, ppg, pulses
-from vitalcore.recording import Recording
+from vitalcore.recording import Recording, Track
 
 PROMISED = {
     "stream": "string",
@@ -145,3 +147,12 @@ def test_waves_have_one_row_a_beat_and_lead_with_intervals_and_qtc() -> None:
     np.testing.assert_allclose(sure.qt_s, sure.t_off_s - sure.qrs_on_s)
     np.testing.assert_allclose(sure.qtc_bazett_s, sure.qt_s / np.sqrt(sure.rr_s))
     assert np.abs(sure.st_60).max() < 0.1
+
+
+def test_pacemaker_pulses_have_a_table_of_their_own_and_are_no_beats() -> None:
+    x = ec13.paced(500, 70, 20, 5.0, 0.002).x
+    track = Track("ecg", "ecg", Fraction(500), ("II",), x[:, None], "mV")
+    made = tables.tables(analyze(Recording("r", (track,))))
+    n_pulses, n_beats = made["pacer_pulses"].num_rows, made["beats"].num_rows
+    assert 20 <= n_beats <= n_pulses <= 24
+    assert 2.5 <= np.median(made["pacer_pulses"]["amplitude"]) <= 5.1  # of 5 mV a sample sees its part of the pulse
