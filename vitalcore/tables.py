@@ -107,7 +107,8 @@ _ALARM = [
 def tables(results: Results) -> dict[str, "pa.Table"]:
     """Make the tables of a recording: beats, pulses or blinks for the signals that it has, the others always.
 
-    Pacer pulses have a table where there are some. Each is sorted by time within its stream; without rows it still has its columns.
+    Pacer pulses have a table where there are some. Each is sorted by time within its stream; without rows it still has
+    its columns.
     """
     made: dict[str, Any] = {}
     for name in ("beats", "pulses", "blinks"):
