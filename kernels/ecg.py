@@ -13,6 +13,7 @@ from vitalcore.kernels import (
     fibrillation,
     finding,
     hrv,
+    mains,
     pacer,
     qrs,
     quality,
@@ -39,6 +40,7 @@ PARAMS = np.dtype(
         ("rhythm", rhythm.PARAMS),
         ("hrv", hrv.PARAMS),
         ("edr", edr.PARAMS),
+        ("mains", mains.PARAMS),
         ("pacer", pacer.PARAMS),
         ("sos", "f8", (N_SECTIONS, 6)),  # of the wave
         ("wait", "i8"),  # samples from an R peak until its waves are measured at the latest
@@ -67,6 +69,7 @@ STATE = np.dtype(
         ("open_interval_s", "f8"),
         ("open_label", "f8"),
         ("open_quality", "f8"),
+        ("mains", mains.STATE, (MAX_LEADS,)),
         ("zi", "f8", (MAX_LEADS, N_SECTIONS, 2)),
         ("n_missing", "i8", (MAX_LEADS,)),  # in a row
         ("n_seen", "i8"),  # samples
@@ -276,7 +279,20 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
     best_lead = 0
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
-        quality.judge(params["quality"], head, length, q["floor"])
+        tape_at = params["tape"]["at"] + c * params["tape"]["n_ring"]
+        quality.judge(
+            params["quality"],
+            head,
+            length,
+            q["floor"],
+            beats["doubt"],
+            buffer[tape_at : tape_at + params["tape"]["n_ring"]],
+            state["n_seen"] // params["tape"]["block"] - 1,
+        )
+        hum = state["mains"][c]
+        mains.judge(params["mains"], hum)
+        if hum["found"] > 0:
+            head[quality.REASONS] = int(head[quality.REASONS]) | codes.MAINS
         if head[energy.QUALITY] > best:
             best = head[energy.QUALITY]
             best_lead = c
@@ -351,13 +367,19 @@ def step(
     beats = state["qrs"]
     stride = q["stride"]
     paced = params["pacer"]["n_leads"] > 0
-    y = wave if paced else x  # without pacemaker pulses
     n = i = 0
     while i < x.shape[0]:
         end = min(x.shape[0], i + state["second_end"] + 1 - state["n_seen"])
+        hums = mains.any_found(state["mains"])
+        y = wave if paced or hums else x  # without pacemaker pulses and hum
         if paced:
             end = i + pacer.take(params["pacer"], state["pacer"], x, y, i, end)
+        elif hums:
+            y[i:end] = x[i:end]
         for c in range(q["n_leads"]):
+            mains.watch(params["mains"], state["mains"][c], y[i:end, c])
+            if hums:
+                mains.clean(params["mains"], state["mains"][c], y[i:end, c])
             quality.watch(buffer[c * stride : (c + 1) * stride], y[i:end, c])
         state["n_seen"] += end - i
         start = i

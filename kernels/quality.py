@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from vitalcore.kernels import codes
 from vitalcore.kernels.energy import ENERGIES, HIGHEST, LARGEST, LEVEL, MEANS, NOISE, QUALITY, USABLE
 from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.oscillation import organised
 
 # Where a lead's watch lives in the head of its part of the buffer, behind what `energy` keeps there.
 REASONS = QUALITY + 1  # of the last second, as QUALITY
@@ -19,16 +20,21 @@ HIGH, LOW, N_HIGH, N_LOW = QUALITY + 10, QUALITY + 11, QUALITY + 12, QUALITY + 1
 DIP = QUALITY + 14  # lowest energy of this second
 BASE, BASE_HIGH, BASE_LOW = QUALITY + 15, QUALITY + 16, QUALITY + 17  # baseline, its range in this second
 GOOD_HIGH, GOOD_LOW = QUALITY + 18, QUALITY + 19  # extremes of the last good seconds
+HELD = QUALITY + 20  # seconds for which an oscillation as a whole is believed
 
 STILL_MV = 0.01
 RAIL_MV = 0.5  # a lead that stands still so far outside what it showed in good seconds hangs at a rail
 WANDER_MV = 0.5  # the baseline's range in a second
-CALM, NOISY = 0.08, 0.3  # unrest at which quality begins to fall and where it is 0
+CALM, RESTLESS = 0.06, 0.16  # unrest at which doubt of the beats begins to count, and where it counts fully
+SURE, LOST = 0.08, 0.33  # doubt at which quality begins to fall, and where it is 0
+SHAKEN, NOISY = 0.18, 0.4  # unrest at which quality falls even where other leads leave no doubt, and where it is 0
 QUIET, BUSY = 400.0, 800.0  # the same for the way of a second over the QRS energy
 LEARNING = 0.3  # noise over QRS, taken while it is not known
 LEAST_ENERGY = 0.05  # mV: a lead without QRS is judged as if it had so small ones
 GOOD, POOR = 0.5, 0.1  # quality from which a lead is good, or better than none
-RESTLESS = 0.15  # least quality for unrest alone: a fibrillating heart knows no rest either, and is no bad electrode
+LEAST_ORGANISED = 0.4  # least quality of a lead that oscillates as a whole: a fibrillating heart is no bad electrode
+HELD_S = 2.0  # for so long it is believed
+NOTED = 0.25  # loss of quality that has a reason
 
 PARAMS = np.dtype(
     [
@@ -36,6 +42,9 @@ PARAMS = np.dtype(
         ("rail", "i8"),  # equal samples in a row far from zero
         ("plateau", "i8"),  # samples of a second at its extreme
         ("smooth", "f8"),  # of the baseline, a work sample
+        ("look", "i8"),  # tape samples that are looked at for an oscillation, one in each look_step
+        ("look_step", "i8"),
+        ("look_hz", "f8"),
     ],
     align=True,
 )
@@ -112,14 +121,26 @@ def watch_work(params: np.void, head: NDArray[np.float64], n: int) -> None:
 
 
 @kernel
-def judge(params: np.void, head: NDArray[np.float64], n: int, floor: float) -> None:
+def judge(
+    params: np.void,
+    head: NDArray[np.float64],
+    n: int,
+    floor: float,
+    doubt: float,
+    tape: NDArray[np.float64],
+    newest: int,
+) -> None:
     """Judge the second of n samples that ends, and begin the next: sets QUALITY, REASONS and USABLE.
 
-    floor : energy that is never a QRS
+    floor  : energy that is never a QRS
+    doubt  : about the beats that are found in all leads, as in qrs.STATE
+    tape   : the lead's ring of samples, as `oscillation` takes it
+    newest : index of its newest sample
 
     A clean lead comes to rest between its beats, whatever their shape and rate, and has few peaks beside them: the
     lowest energy of the second and the energy of peaks that are no QRS, both over that of a QRS, are large together in
-    noise only. Mains and muscle show in the way the signal goes up and down.
+    noise, or where the heart knows no rest. Noise makes the beats doubtful too; a heart without rest oscillates as a
+    whole. Mains and muscle show in the way the signal goes up and down.
     """
     reasons = 0
     quality = 1.0
@@ -148,13 +169,24 @@ def judge(params: np.void, head: NDArray[np.float64], n: int, floor: float) -> N
         level = max(head[HIGHEST] if learning else head[LEVEL], floor)
         noise = LEARNING * level if learning else head[NOISE]
         head[UNREST] += 0.5 * (math.sqrt(max(0.0, head[DIP]) * noise) / level - head[UNREST])
-        calm = min(1.0, max(RESTLESS, (NOISY - head[UNREST]) / (NOISY - CALM)))
+        unrest = head[UNREST]
+        loss = min(1.0, max(0.0, (unrest - CALM) / (RESTLESS - CALM)))
+        loss *= min(1.0, max(0.0, (doubt - SURE) / (LOST - SURE)))
+        loss = min(1.0, max(loss, (unrest - SHAKEN) / (NOISY - SHAKEN)))
+        head[HELD] = max(0.0, head[HELD] - 1.0)
+        if loss > NOTED and organised(tape, newest, params["look"], params["look_step"], params["look_hz"]):
+            head[HELD] = HELD_S
+        if head[HELD] > 0.0:
+            loss = min(loss, 1.0 - LEAST_ORGANISED)
         way = head[TRAVEL] / max(level, LEAST_ENERGY)
-        calm = min(calm, max(0.0, (BUSY - way) / (BUSY - QUIET)))
-        quality *= calm
-        if calm < 0.75:
+        hurried = min(1.0, max(0.0, (way - QUIET) / (BUSY - QUIET)))
+        quality *= 1.0 - max(loss, hurried)
+        wanders = head[BASE_HIGH] - head[BASE_LOW] > WANDER_MV
+        if max(loss, hurried) > NOTED and (head[HELD] == 0.0 or hurried > NOTED):
             reasons |= codes.NOISE
-        if head[BASE_HIGH] - head[BASE_LOW] > WANDER_MV:
+            if wanders:
+                reasons |= codes.MOTION
+        if wanders:
             reasons |= codes.BASELINE_WANDER
             quality *= 0.8
         if quality >= GOOD:

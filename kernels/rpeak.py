@@ -11,6 +11,8 @@ REACH_S = 0.08  # searched on each side of the middle of the complex
 SMOOTH_S = 0.008  # on each side: shorter than a QRS' flanks, longer than a quantisation step
 NEGATIVE = 0.7  # a negative extremum leads only where the positive one is below this part of it
 
+N_FEATURES = 32
+
 # What is known of a peak of QRS energy.
 PEAK = np.dtype(
     [
@@ -19,7 +21,10 @@ PEAK = np.dtype(
         ("t", "f8"),  # R time, samples
         ("amplitude", "f8"),  # signed, from the line that joins what lies before and after the complex; NaN: not found
         ("width_s", "f8"),  # at half amplitude
-        ("slope", "f8"),  # steepest change within 2 SMOOTH_S; -1: not looked at
+        ("slope", "f8"),  # steepest change within 2 SMOOTH_S
+        ("swing", "f8"),  # from the lowest to the highest
+        ("score", "f8"),  # log-odds that it is a beat
+        ("x", "f8", (N_FEATURES,)),  # of qrs_score
     ],
     align=True,
 )
@@ -53,6 +58,7 @@ def locate(
     peak["amplitude"] = np.nan
     peak["width_s"] = np.nan
     peak["slope"] = 0.0
+    peak["swing"] = 0.0
     n = ring.shape[0]
     reach = int(REACH_S * fs_hz)
     half = max(1, int(SMOOTH_S * fs_hz + 0.5))
@@ -101,6 +107,7 @@ def locate(
         y2 = y1
         y1 = y
     peak["slope"] = steep / width
+    peak["swing"] = high - low
     if high_k >= 0.0 and high >= -NEGATIVE * low:
         k_r, amplitude = high_k, high
     elif low_k >= 0.0:

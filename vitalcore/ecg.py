@@ -9,7 +9,7 @@ from scipy.signal import butter
 
 from vitalcore.alarms import Limits, limits_of
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import alarms, ecg, energy, hrv, pacer, qrs, rate, rhythm, tape
+from vitalcore.kernels import alarms, ecg, energy, hrv, likeness, mains, pacer, qrs, rate, rhythm, tape
 from vitalcore.operator import Design, Signal, check_range, record, regular_hz
 
 LOW_HZ, HIGH_HZ = 100.0, 1000.0
@@ -18,10 +18,16 @@ WORK_HZ = 125.0  # aimed at; a whole number of samples makes one work sample
 CENTRE_HZ = 12.0  # of a QRS complex' energy
 ENERGY_S = 0.09
 RING_S = 0.65
+SHAPE_S = 0.1  # of a complex, on each side of its middle
+BAND_S = 0.75  # of the band-pass that is kept
 LATE_S = 1.2
 BEAT_LATENCY_S = 1.4
+MAINS_HZ = (50.0, 60.0)
+MAINS_WINDOW_S = 0.2  # whole periods of both
+MAINS_FOLLOW_S = 0.3  # time constant of the notch
 WAVE_HZ = (0.5, 40.0)
 NEAR = (1.02, 0.97)  # of the extreme limits: a rate so near is beyond, since a missed one costs more than an early one
+LOOK_S = 4.0  # looked at for an oscillation of the whole
 WAVES_S = 1.2  # from an R peak until its waves are measured, where no beat comes before
 TAPE_HZ = 250.0  # aimed at
 TAPE_S = 4.5
@@ -72,24 +78,45 @@ def qrs_params(fs_hz: float, n_leads: int) -> NDArray[np.void]:
     row["fs_hz"], row["n_leads"], row["block"] = fs_hz, n_leads, block
     row["n_half"], row["n_energy"], row["n_ring"] = n_half, n_energy, n_ring
     row["n_back"] = n_back
+    n_shape = 2 * round(SHAPE_S * work_hz) + 1
+    n_band = round(BAND_S * work_hz) + 2 * energy.SEGMENT
+    row["n_shape"], row["n_band"] = n_shape, n_band
     row["per_block"], row["per_energy"] = 1 / block, 1 / n_energy
     row["taps"][0, : n_half + 1] = taps
-    row["stride"] = energy.N_HEAD + n_ring + 2 * (2 * n_half + 1) + n_energy
+    row["stride"] = energy.N_HEAD + n_ring + 2 * (2 * n_half + 1) + 2 * n_band + likeness.N_KINDS * n_shape
     row["delay"] = (n_half + (n_energy - 1) / 2) * block + (block - 1) / 2
     row["floor"] = 0.02
     row["hold"] = round(0.04 * fs_hz)
     for name, time_s in {
         "settle": 0.15,
         "settle_unsure": 0.25,
-        "shadow_least": 0.16,
-        "shadow_most": 0.25,
+        "shadow": 0.16,
         "t_wave": 0.36,
-        "learn": 2.0,
+        "learn": 1.2,
+        "learn_most": 2.5,
         "late": LATE_S,
-        "decay": 4.0,
+        "again": 0.2,
+        "patience": 2.5,
         "forget": 8.0,
     }.items():
         params[name] = round(time_s * work_hz)
+    params["around"] = np.round(np.array([-0.1, -0.2, 0.1, 0.15]) * work_hz)
+    params["smooth"] = 1 / (2.0 * work_hz)
+    params["narrowest_s"] = 0.0136
+    return params
+
+
+def mains_params(fs_hz: float) -> NDArray[np.void]:
+    """Design the search for mains hum, and the notch: one row of mains.PARAMS."""
+    params = np.zeros(1, mains.PARAMS)
+    n = round(MAINS_WINDOW_S * fs_hz)
+    params["n_window"] = n
+    turn = 2 * np.pi * np.array(MAINS_HZ) / fs_hz
+    params["turn"] = turn
+    change = 2 * np.sin(turn / 2)  # between neighbouring samples, of a sine of amplitude 1
+    params["change"] = change
+    params["scale"] = np.where(turn < 0.9 * np.pi, 2 / (n * change), 0)
+    params["follow"] = np.where(turn < 0.9 * np.pi, 2 / (MAINS_FOLLOW_S * fs_hz * change**2), 0)
     return params
 
 
@@ -224,6 +251,11 @@ class Ecg:
         watch = params["quality"]
         watch["still"], watch["rail"], watch["plateau"] = round(4 * fs_hz), round(0.9 * fs_hz), round(0.12 * fs_hz)
         watch["smooth"] = 2 * math.pi * 0.7 * float(params["qrs"]["energy"]["block"][0]) / fs_hz
+        tape_hz = fs_hz / float(params["tape"]["block"][0])
+        watch["look_step"] = max(1, round(tape_hz / WORK_HZ))
+        watch["look_hz"] = tape_hz / watch["look_step"]
+        watch["look"] = np.floor(LOOK_S * watch["look_hz"])
+        params["mains"] = mains_params(fs_hz)
         state = np.zeros(1, ecg.STATE)
         buffer = np.zeros(int(params["tape"]["at"][0]) + int(params["tape"]["n_ring"][0]) * n_leads)
         ecg.begin(params[0], state[0], buffer)

@@ -6,14 +6,8 @@ from numpy.typing import NDArray
 
 from vitalcore.ecg import BEAT_LATENCY_S, RPeaks
 from vitalcore.fixtures.ecg_signals import beats, matched, rhythm, run, signal, splits, wave
-from vitalcore.kernels import qrs
+from vitalcore.kernels.codes import LOOKED_BACK
 from vitalcore.kernels.finding import AMPLITUDE, INTERVAL_S, LABEL
-
-
-def test_median_is_the_lower_median_of_those_held() -> None:
-    v = np.array([3.0, 1.0, 2.0, 9.0, 9.0, 0.0, 0.0, 0.0])
-    for n in range(1, 9):
-        assert qrs.median(v, n) == np.sort(v[:n])[(n - 1) // 2]
 
 
 @pytest.mark.parametrize("fs_hz", [100, 125, 187, 250, 360, 500, 1000])
@@ -39,7 +33,7 @@ def test_beats_are_said_soon_and_never_later_than_declared() -> None:
     assert not np.isnan(matched(found["t"] / 250, r_s[r_s > 2])).any()
 
 
-@pytest.mark.parametrize("height_mv", [0.15, 0.5, 2.0, 5.0, -1.0, -0.3])
+@pytest.mark.parametrize("height_mv", [0.2, 0.5, 2.0, 5.0, -1.0, -0.3])
 def test_low_high_and_inverted_complexes_are_found(height_mv: float) -> None:
     r_s, _ = rhythm(250, 30)
     x = wave(np.arange(7500) / 250, r_s, height_mv)
@@ -64,6 +58,14 @@ def test_rates_from_15_to_350_are_counted_right(rate: int, mv: float) -> None:
     later = r_s[r_s > 10]
     assert 60 / np.median(np.diff(later)) == pytest.approx(rate, abs=1)
     assert np.diff(later).max() < 1.2 * 60 / rate
+
+
+@pytest.mark.parametrize(("mv", "width_s"), [(0.15, 0.04), (0.15, 0.1), (0.15, 0.12), (1.0, 0.01)])
+@pytest.mark.parametrize("fs_hz", [250, 500, 1000])
+def test_tiny_and_very_narrow_complexes_are_not_counted(mv: float, width_s: float, fs_hz: int) -> None:
+    t_s = np.arange(30 * fs_hz) / fs_hz
+    x = np.sum([complex_of(t_s, a, mv, width_s) for a in np.arange(0.5, 29, 0.75)], axis=0)
+    assert len(beats(x, fs_hz)) == 0
 
 
 @pytest.mark.parametrize("t_mv", [0.25, 0.75, 1.0, 1.2])
@@ -133,3 +135,26 @@ def test_a_constant_has_no_beats(nothing: float) -> None:
 def test_mains_alone_has_no_beats() -> None:
     for hz in (50, 60):
         assert len(beats(np.sin(2 * np.pi * hz * np.arange(10000) / 250), 250)) == 0
+
+
+def test_the_first_beat_of_a_recording_counts() -> None:
+    r_s, x = rhythm(250, 20)
+    for cut_s in (r_s[1] - 0.12, r_s[1] - 0.3, r_s[1] - 0.5):
+        found_s = beats(x[int(cut_s * 250) :], 250)["t"] / 250 + int(cut_s * 250) / 250
+        assert not np.isnan(matched(found_s, r_s[(r_s > cut_s) & (r_s < 19.5)])).any()
+
+
+def test_a_beat_found_by_looking_back_says_so() -> None:
+    _, x = rhythm(250, 60, jitter=0.2)
+    x[5000:9000] *= 0.3
+    found = beats(x, 250)
+    late = found["t_known"] - found["t"] > 0.4 * 250
+    assert ((found["reasons"] & LOOKED_BACK) != 0)[late].all()
+    assert not ((found["reasons"] & LOOKED_BACK) != 0)[~late].any()
+
+
+def test_beats_go_on_after_the_amplitude_falls_to_a_fifth_and_the_sign_changes() -> None:
+    r_s, x = rhythm(250, 60)
+    x[5000:] *= -0.2
+    error_s = matched(beats(x, 250)["t"] / 250, r_s)
+    assert not np.isnan(error_s[(r_s > 26) & (r_s < 59)]).any()
