@@ -374,12 +374,11 @@ def step(
         y = wave if paced or hums else x  # without pacemaker pulses and hum
         if paced:
             end = i + pacer.take(params["pacer"], state["pacer"], x, y, i, end)
-        elif hums:
-            y[i:end] = x[i:end]
         for c in range(q["n_leads"]):
-            mains.watch(params["mains"], state["mains"][c], y[i:end, c])
+            unpaced = y[i:end, c] if paced else x[i:end, c]
+            mains.watch(params["mains"], state["mains"][c], unpaced)
             if hums:
-                mains.clean(params["mains"], state["mains"][c], y[i:end, c])
+                mains.clean(params["mains"], state["mains"][c], unpaced, y[i:end, c])
             quality.watch(buffer[c * stride : (c + 1) * stride], y[i:end, c])
         state["n_seen"] += end - i
         start = i

@@ -15,6 +15,7 @@ from vitalcore.kernels.kernel import kernel
 
 N_HZ = 2
 FOUND_MV, LOST_MV = 0.02, 0.012  # amplitude
+MOST_MV = 1.3  # a lead with more hum has no contact: nothing is taken out, so that it does not seem to have
 
 PARAMS = np.dtype(
     [
@@ -112,7 +113,7 @@ def tick(params: np.void, state: np.void, v: float) -> float:
     What is left teaches by its change from sample to sample, and no more than the hum itself can change: so neither
     the baseline nor a complex teaches much.
     """
-    if state["found"] == 0:
+    if state["found"] == 0 or state["mv"] > MOST_MV:
         return v
     k = state["found"] - 1
     u, w = math.cos(params["turn"][k]), math.sin(params["turn"][k])
@@ -137,15 +138,14 @@ def tick(params: np.void, state: np.void, v: float) -> float:
 @kernel
 def any_found(states: NDArray[np.void]) -> bool:
     """Tell whether there is hum in any lead."""
+    found = 0
     for c in range(states.shape[0]):
-        if states[c]["found"] > 0:
-            return True
-    return False
+        found += states[c]["found"] if states[c]["mv"] <= MOST_MV else 0
+    return found > 0
 
 
 @kernel
-def clean(params: np.void, state: np.void, x: NDArray[np.float64]) -> None:
-    """Take the hum that has been found out of samples, [n], in their place."""
-    if state["found"] > 0:
-        for i in range(x.shape[0]):
-            x[i] = tick(params, state, x[i])
+def clean(params: np.void, state: np.void, x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Take the hum that has been found out of samples, [n]; out may be x."""
+    for i in range(x.shape[0]):
+        out[i] = tick(params, state, x[i])

@@ -342,7 +342,8 @@ def fit(tables: list[Table]) -> list[dict[str, Any]]:
 
 def hooked() -> None:
     """Make the detector note what it judges, with trees that can be exchanged."""
-    qrs.at_once, qrs.looking_back = at_once, looking_back  # type: ignore[assignment]  # compiled functions
+    for name, stand_in in (("at_once", at_once), ("looking_back", looking_back)):
+        setattr(qrs, name, stand_in)
 
 
 def table_of(material: Material, model: forest.Forest | None, rng: np.random.Generator) -> Table:
@@ -364,6 +365,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     rng = np.random.default_rng(2)
     model: forest.Forest | None = None
     tables: list[Table] = []
+    spelt: list[dict[str, Any]] = []
     for _ in range(given.rounds):
         tables += [table_of(material, model, rng) for material in made]
         spelt = fit(tables)

@@ -65,9 +65,7 @@ def test_another_kind_is_remembered_beside_the_usual_and_becomes_it_when_it_stay
     bench.show(wide(250), 0.2)
     assert bench.state["r"][1 - bench.state["usual"]] > 0.95
     assert bench.show(narrow(250), 0.2) > 0.95
-    for _ in range(30):
-        last = bench.show(wide(250), 0.2, learn=True)
-    assert last > 0.95
+    assert [bench.show(wide(250), 0.2, learn=True) for _ in range(30)][-1] > 0.95
 
 
 def test_an_empty_memory_knows_nothing() -> None:

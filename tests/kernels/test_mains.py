@@ -60,3 +60,10 @@ def test_hum_that_ends_is_forgotten_and_a_gap_disturbs_nothing() -> None:
     assert np.isnan(left[2500:2600]).all()
     assert np.abs(left - clean)[2850:4900].max() < 0.1
     assert left[6000:].tobytes() == clean[6000:].tobytes()
+
+
+def test_a_lead_full_of_hum_is_named_and_left_as_it_is() -> None:
+    x = hum(2500, 250, 50.0, 3.0)
+    left, found, _ = run(x, 250)
+    assert set(found[1:]) == {1}
+    assert left.tobytes() == x.tobytes()

@@ -6,6 +6,7 @@ import pytest
 from vitalcore.ecg import qrs_params
 from vitalcore.kernels import qrs
 from vitalcore.kernels import qrs_levels as levels
+from vitalcore.kernels.rpeak import PEAK
 
 
 def test_the_lower_median_is_that_of_sorting() -> None:
@@ -28,7 +29,7 @@ def test_only_peaks_after_a_time_are_kept_in_their_order() -> None:
 
 def test_beats_make_the_levels_and_one_odd_beat_does_not_move_them() -> None:
     params, state = qrs_params(250, 1)[0], np.zeros(1, qrs.STATE)[0]
-    peak = np.zeros(1, qrs.PEAK)[0]
+    peak = np.zeros(1, PEAK)[0]
     for k in range(12):
         peak["w"], peak["t"] = 100 * k, 200.0 * k
         peak["energy"], peak["slope"], peak["amplitude"] = (3, 30, -9) if k == 9 else (0.3, 0.1, 1.0)
