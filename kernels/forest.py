@@ -77,3 +77,27 @@ def score(
             node = left[node] if x[feature[node]] <= threshold[node] else left[node] + 1
         total += threshold[node]
     return float(total)
+
+
+@kernel
+def verdict(
+    roots: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    base: NDArray[np.float64],
+    feature: NDArray[np.int64],
+    threshold: NDArray[np.float64],
+    left: NDArray[np.int64],
+    output: int,
+    x: NDArray[np.float64],
+    enough: float,
+) -> float:
+    """Sum up trees as `score`, but only until the sum is beyond +-enough: boosted trees add less and less."""
+    total: float = base[output]
+    for tree in range(ends[output], ends[output + 1]):
+        node = roots[tree]
+        while feature[node] >= 0:
+            node = left[node] if x[feature[node]] <= threshold[node] else left[node] + 1
+        total += threshold[node]
+        if abs(total) > enough:
+            break
+    return total

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels.energy import GAIN, N_HEAD
+from vitalcore.kernels.energy import GAIN, N_HEAD, SIZES
 from vitalcore.kernels.kernel import kernel
 
 N_KINDS = 2
@@ -58,37 +58,40 @@ def compare(params: np.void, front: np.void, state: np.void, buffer: NDArray[np.
     front  : energy.STATE
     buffer : [n_leads * stride]
     """
-    n_shape, stride = params["n_shape"], params["stride"]
+    n_shape, stride, n_leads = params["n_shape"], params["stride"], params["n_leads"]
     begin = place(params, front, middle_w)
-    shapes = params["stride"] - N_KINDS * n_shape
-    for kind in range(N_KINDS):
-        state["r"][kind] = 0.0
-        state["shift"][kind] = 0
+    shapes = stride - N_KINDS * n_shape
+    most0 = most1 = 0.0
+    at0 = at1 = 0
     for shift in range(2 * N_SHIFTS + 1):
-        energy = 0.0
-        for kind in range(N_KINDS):
-            if state["n"][kind] == 0.0:
+        with0 = with1 = mine = yours0 = yours1 = 0.0
+        for c in range(n_leads):
+            gain = buffer[c * stride + GAIN]
+            if gain == 0.0:
                 continue
-            both = mine = yours = 0.0
-            for c in range(params["n_leads"]):
-                gain = buffer[c * stride + GAIN]
-                if gain == 0.0:
-                    continue
-                x = buffer[c * stride + begin + shift : c * stride + begin + shift + n_shape]
-                y = buffer[c * stride + shapes + kind * n_shape : c * stride + shapes + (kind + 1) * n_shape]
-                xy = xx = yy = 0.0
-                for k in range(n_shape):
-                    xy += x[k] * y[k]
-                    xx += x[k] * x[k]
-                    yy += y[k] * y[k]
-                both += gain * xy
-                mine += gain * gain * xx
-                yours += yy
-            energy = mine * yours
-            r = both / math.sqrt(energy) if energy > 0.0 else 0.0
-            if r > state["r"][kind]:
-                state["r"][kind] = r
-                state["shift"][kind] = shift - N_SHIFTS
+            x = buffer[c * stride + begin + shift : c * stride + begin + shift + n_shape]
+            y = buffer[c * stride + shapes : c * stride + shapes + N_KINDS * n_shape]
+            xx = xy0 = xy1 = 0.0
+            for k in range(n_shape):
+                v = x[k]
+                xx += v * v
+                xy0 += v * y[k]
+                xy1 += v * y[n_shape + k]
+            with0 += gain * xy0
+            with1 += gain * xy1
+            mine += gain * gain * xx
+            yours0 += buffer[c * stride + SIZES]
+            yours1 += buffer[c * stride + SIZES + 1]
+        if with0 > 0.0 and state["n"][0] > 0.0:
+            r = with0 / math.sqrt(mine * yours0)
+            if r > most0:
+                most0, at0 = r, shift - N_SHIFTS
+        if with1 > 0.0 and state["n"][1] > 0.0:
+            r = with1 / math.sqrt(mine * yours1)
+            if r > most1:
+                most1, at1 = r, shift - N_SHIFTS
+    state["r"][0], state["r"][1] = most0, most1
+    state["shift"][0], state["shift"][1] = at0, at1
 
 
 @kernel
@@ -109,9 +112,13 @@ def blend(
     scale = 1.0 / math.sqrt(energy)
     for c in range(params["n_leads"]):
         gain = buffer[c * stride + GAIN] * scale
+        size = 0.0
         for k in range(n_shape):
             old = buffer[c * stride + shapes + k]
-            buffer[c * stride + shapes + k] = old + follow * (gain * buffer[c * stride + begin + k] - old)
+            new = old + follow * (gain * buffer[c * stride + begin + k] - old)
+            buffer[c * stride + shapes + k] = new
+            size += new * new
+        buffer[c * stride + SIZES + kind] = size
 
 
 @kernel

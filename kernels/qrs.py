@@ -68,6 +68,7 @@ STATE = np.dtype(
         ("top", "f8"),  # the highest since the last peak
         ("top_w", "i8"),
         ("judged_w", "i8"),  # the top that stands behind the weak peaks, judged
+        ("compared_w", "i8"),  # the peak that was compared last
         ("peak", "f8"),  # last peak
         ("peak_w", "i8"),
         ("learnt", "i8"),
@@ -141,7 +142,9 @@ def say(
     likes = state["likeness"]
     kept_w = params["energy"]["n_band"] - params["energy"]["n_shape"] - 2 * energy.SEGMENT
     if sound and state["w"] - middle_w <= kept_w:
-        likeness.compare(params["energy"], state["energy"], likes, buffer, middle_w)
+        if back == 1 or state["compared_w"] != peak["w"]:
+            likeness.compare(params["energy"], state["energy"], likes, buffer, middle_w)
+            state["compared_w"] = peak["w"]
         state["trust"] += 0.1 * (likes["r"][likes["usual"]] - state["trust"])
         likeness.learn(params["energy"], state["energy"], likes, buffer, middle_w)
     row = out[n]
@@ -193,6 +196,7 @@ def judge(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> bool:
     if state["learnt"] == 1:
         likes = state["likeness"]
         likeness.compare(front, front_state, likes, buffer, middle_of(params, top_w))
+        state["compared_w"] = top_w
         if not narrow or likes["r"][likes["usual"]] >= LIKE_USUAL:
             peak["score"] = at_once(params, state, peak)
     elif not narrow:

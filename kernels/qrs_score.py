@@ -48,6 +48,7 @@ FEATURES = (
 N_FEATURES = len(FEATURES)
 N_AT_ONCE = 25
 USUAL = 4  # place of the likeness to the usual complex
+ENOUGH = 5.5  # log-odds of which no more trees need to be asked
 MOST = 5.0  # of a logarithm
 LONGEST_S = 4.0
 
@@ -110,7 +111,7 @@ def describe(params: np.void, state: np.void, peak: np.void) -> None:
 def at_once(params: np.void, state: np.void, peak: np.void) -> float:
     """Give the log-odds that a peak is a beat, from what is known at once."""
     describe(params, state, peak)
-    return forest.score(ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT, AT_ONCE, peak["x"])
+    return forest.verdict(ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT, AT_ONCE, peak["x"], ENOUGH)
 
 
 @kernel
@@ -141,4 +142,4 @@ def place_in_gap(state: np.void, peak: np.void, next_w: int) -> None:
 def looking_back(params: np.void, state: np.void, peak: np.void, next_w: int) -> float:
     """Give the log-odds that a rejected peak is a beat after all."""
     place_in_gap(state, peak, next_w)
-    return forest.score(ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT, LOOKING_BACK, peak["x"])
+    return forest.verdict(ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT, LOOKING_BACK, peak["x"], ENOUGH)
