@@ -92,7 +92,7 @@ def verdict(
     enough: float,
 ) -> float:
     """Sum up trees as `score`, but only until the sum is beyond +-enough: boosted trees add less and less."""
-    total: float = base[output]
+    total = base[output]
     for tree in range(ends[output], ends[output + 1]):
         node = roots[tree]
         while feature[node] >= 0:
@@ -100,4 +100,4 @@ def verdict(
         total += threshold[node]
         if abs(total) > enough:
             break
-    return total
+    return float(total)

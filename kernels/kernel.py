@@ -32,6 +32,7 @@ def cache_dir() -> Path:
 _CACHE_DIR = str(cache_dir())
 _CONFIG: Any = config  # numba's stubs know neither its settings nor _nrt
 _NJIT: Any = numba.njit
+_TYPES: Any = types
 
 
 def kernel(function: F) -> F:
@@ -52,5 +53,5 @@ def kernel(function: F) -> F:
 
 def _template(resolve: Callable[..., Any], args: Any, kws: Any) -> Any:
     """Compile a kernel that another calls once for a number, not once more for each constant that it is given."""
-    plain = types.unliteral
+    plain = _TYPES.unliteral
     return resolve(tuple(plain(arg) for arg in args), {name: plain(arg) for name, arg in kws.items()})

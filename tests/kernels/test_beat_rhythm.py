@@ -31,6 +31,7 @@ def test_the_steady_interval_follows_a_change_and_no_leap() -> None:
         beat_rhythm.settle(state, rr)
         return float(state["steady_s"])
 
+    steady = 0.0
     for rr in np.linspace(1.0, 0.7, 60):
         steady = take(float(rr))
     assert abs(steady - 0.7) < 0.05
