@@ -56,7 +56,7 @@ NOT_MET = {  # why, and where: scenario and part
         lead_off_rail beat, lead_off_rail episode, lead_off_rail alarm""",
     "beats are said in the hum of an open cable": "lead_off_hum beat, electrode_off beat",
 }
-REASONS = {key.strip(): reason for reason, keys in NOT_MET.items() for key in keys.split(",")}
+REASONS = {" ".join(key.split()): reason for reason, keys in NOT_MET.items() for key in keys.split(",")}
 
 
 @cache
