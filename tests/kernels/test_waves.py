@@ -78,7 +78,7 @@ def test_in_noise_no_boundary_is_said_and_it_says_why() -> None:
     x += 0.25 * np.random.default_rng(6).normal(size=len(x))
     rows = said(x, 250.0)
     mute = np.isnan(rows["body"][:, finding.QRS_ON])
-    assert mute.mean() > 0.9
+    assert mute.mean() > 0.8
     assert (rows["reasons"][mute] != 0).all()
 
 
