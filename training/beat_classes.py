@@ -1,6 +1,6 @@
 """Train the forests of beat classes on MIT-BIH DS1.
 
-    python -m training.beat_classes [--data DIR] [--folds N] [--cross-validate]
+    python -m training.beat_classes [--data DIR] [--folds N] [--rounds N] [--cross-validate]
 
 Each recording is run through the detector with its first, its second and both leads; rhythms that DS1 lacks are made of
 its own beats (training.retimed). A first model learns with the true classes as what was said before; with it all
@@ -240,10 +240,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(default))
-    parser.add_argument("--folds", type=int, default=6)
+    parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--cross-validate", action="store_true")
-    parser.add_argument("--save", type=Path)
     given = parser.parse_args(arguments or None)
     folder = given.data / "mitdb"
     noises = [wfdb.rdrecord(str(given.data / "nstdb" / name)).p_signal for name in ("bw", "ma", "em")]
@@ -257,7 +256,6 @@ def main(arguments: Sequence[str] = ()) -> None:
         foreign[record] = pieces(signal, 360.0, t, labels, np.random.default_rng(0))[1]
     runs: dict[str, list[Run]] = {}
     for k, record in enumerate(RECORDS):
-        # what is borrowed comes from a recording of the same fold or is in none that is tested with it
         runs[record] = read(folder, record, k, noises, foreign["208" if k % 2 else "119"])
     print("read", flush=True)
     folds = [RECORDS[k :: given.folds] for k in range(given.folds)]
@@ -283,14 +281,6 @@ def main(arguments: Sequence[str] = ()) -> None:
             judge(runs[record], pair_of_models)
     everything = others([])
     show(everything, True)
-    if given.save:
-        import pickle
-
-        given.save.write_bytes(
-            pickle.dumps(
-                [(r.record, r.name, r.made, r.t, r.labels, r.counted, r.x, r.seen, r.scores) for r in everything]
-            )
-        )
     if models is not None:
         names = feature_names()
         provenance = {

@@ -140,7 +140,7 @@ def sick_sinus(rng: Random) -> Plan:
     """Plan a slow sinus between atrial runs with pauses after them."""
     base = rng.uniform(0.9, 1.5)
     run = rng.uniform(0.5, 0.8) * base
-    beats, p_wave = sinus(rng, base, 0.05), str(rng.choice(["other", "similar"]))
+    beats, p_wave = sinus(rng, base, 0.05), str(rng.choice(["other", "similar", "own"]))
     length, rare = rng.choice([2, 4, 8]), rng.choice([0.7, 0.2])
 
     def part() -> Plan:
@@ -156,7 +156,7 @@ def atrial(rng: Random) -> Plan:
     """Plan early atrial beats, alone and in pairs, some with aberrant conduction."""
     base = rng.uniform(0.6, 1.1)
     beats = sinus(rng, base, rng.uniform(0.01, 0.06))
-    p_wave = str(rng.choice(["other", "similar", "none"], p=[0.5, 0.35, 0.15]))
+    p_wave = str(rng.choice(["other", "similar", "own", "none"], p=[0.4, 0.25, 0.2, 0.15]))
 
     def part() -> Plan:
         early = base * rng.uniform(0.5, 0.85)
@@ -173,11 +173,12 @@ def atrial_runs(rng: Random) -> Plan:
     """Plan supraventricular tachycardia that comes and goes at once."""
     base = rng.uniform(0.6, 1.0)
     beats, fast = sinus(rng, base, 0.03), base * rng.uniform(0.5, 0.72)
+    p_wave = str(rng.choice(["other", "similar", "own"]))
 
     def part() -> Plan:
         rr, jitter = max(0.3, fast * rng.uniform(0.92, 1.08)), rng.uniform(0.01, 0.04)
         plan = some(beats, rng.integers(10, 40))
-        plan += [(rr * (1 + jitter * rng.normal()), "S", "other", 0.0) for _ in range(rng.choice([3, 5, 10, 25, 50]))]
+        plan += [(rr * (1 + jitter * rng.normal()), "S", p_wave, 0.0) for _ in range(rng.choice([3, 5, 10, 25, 50]))]
         return [*plan, (base * rng.uniform(1.0, 1.3), "N", "own", 0.0)]
 
     return repeated(part)
@@ -186,7 +187,7 @@ def atrial_runs(rng: Random) -> Plan:
 def atrial_bigeminy(rng: Random) -> Plan:
     """Plan each second, third or fourth beat as an early atrial one for a while."""
     base, early, each = rng.uniform(0.6, 1.0), rng.uniform(0.55, 0.8), rng.integers(0, 3)
-    beats, p_wave = sinus(rng, base, 0.03), str(rng.choice(["other", "similar"]))
+    beats, p_wave = sinus(rng, base, 0.03), str(rng.choice(["other", "similar", "own"]))
 
     def part() -> Plan:
         plan = some(beats, rng.integers(3, 12))
@@ -220,8 +221,8 @@ def changing_rate(rng: Random) -> Plan:
     plan: Plan = []
     while len(plan) < N_BEATS:
         goal = rng.choice([slow, fast])
-        for _ in range(rng.integers(8, 25)):
-            rr += (goal - rr) * 0.12
+        for _ in range(rng.integers(15, 40)):
+            rr += (goal - rr) * 0.06
             plan.append((rr * (1 + 0.012 * rng.normal()) * (1.9 if rng.uniform() < 0.02 else 1.0), "N", "own", 0.0))
     return plan[:N_BEATS]
 
@@ -267,7 +268,7 @@ def ventricular(rng: Random) -> Plan:
 
 
 RHYTHMS: tuple[Callable[[Random], Plan], ...] = (
-    sick_sinus, sick_sinus, sick_sinus, atrial, atrial_runs, atrial_bigeminy, fibrillation, sinus_arrhythmia,
+    sick_sinus, sick_sinus, atrial, atrial, atrial_runs, atrial_runs, atrial_bigeminy, fibrillation, sinus_arrhythmia,
     changing_rate, junctional, ventricular,
 )  # fmt: skip
 
