@@ -31,6 +31,8 @@ NOT_MET = {  # why, and where: scenario and part
         episode, block_wide_escape class, block_wide_escape episode, ec13_4a class, ec13_4b class,
         ec13_4a_half class, ec13_4b_half class, ec13_4a_double class, ec13_4b_double class""",
     "a heart that beats in two ways from its first beat on has no usual one": "ec13_3d class",
+    "one ventricular beat of many is called otherwise": "couplets episode, arrest class",
+    "motion is counted as fast beats": "artefact_motion episode",
     "a first beat after learning is called ventricular": "ec13_drift class",
     "a ventricular run is said inside a fibrillation": "vf episode, arrest episode, ventricular_flutter episode",
     "an asystole behind a fibrillation is late": "arrest alarm",
