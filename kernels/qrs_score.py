@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitalcore.kernels import forest
 from vitalcore.kernels.kernel import kernel
@@ -49,6 +50,8 @@ N_FEATURES = len(FEATURES)
 N_AT_ONCE = 25
 USUAL = 4  # place of the likeness to the usual complex
 ENOUGH = 5.5  # log-odds of which no more trees need to be asked
+SAME_SHAPE, SAME_SIZE = 0.95, 0.25  # likeness, and how far logarithms of ratios lie from 0, of the same complex
+SAME_KNOWN = 3  # beats
 MOST = 5.0  # of a logarithm
 LONGEST_S = 4.0
 
@@ -108,9 +111,18 @@ def describe(params: np.void, state: np.void, peak: np.void) -> None:
 
 
 @kernel
+def is_same(x: NDArray[np.float64]) -> bool:
+    """Tell whether a peak is like the usual complex in shape, energy and slope: then it is a beat, however early."""
+    same: bool = x[USUAL] >= SAME_SHAPE and abs(x[0]) <= SAME_SIZE and abs(x[8]) <= SAME_SIZE
+    return same and abs(x[6]) <= SAME_SIZE and abs(x[7]) <= SAME_SIZE and x[23] >= SAME_KNOWN
+
+
+@kernel
 def at_once(params: np.void, state: np.void, peak: np.void) -> float:
     """Give the log-odds that a peak is a beat, from what is known at once."""
     describe(params, state, peak)
+    if is_same(peak["x"]):
+        return ENOUGH
     return forest.verdict(ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT, AT_ONCE, peak["x"], ENOUGH)
 
 

@@ -89,6 +89,8 @@ def at_once(params: Any, state: Any, peak: Any) -> float:
     qrs_score.describe(params, state, peak)
     for k in range(qrs_score.N_AT_ONCE, qrs_score.N_FEATURES):
         peak["x"][k] = 0.0
+    if qrs_score.is_same(peak["x"]):
+        return qrs_score.ENOUGH
     return note(state, peak, qrs_score.AT_ONCE)
 
 

@@ -60,6 +60,14 @@ def test_rates_from_15_to_350_are_counted_right(rate: int, mv: float) -> None:
     assert np.diff(later).max() < 1.2 * 60 / rate
 
 
+def test_wide_complexes_at_a_high_rate_are_not_halved() -> None:
+    for shift_s in np.arange(0.3, 0.7, 0.05):
+        t_s = np.arange(30 * 500) / 500
+        x = np.sum([complex_of(t_s, a, 2.0, 0.12) for a in np.arange(shift_s, 29, 0.3)], axis=0)
+        r_s = beats(x, 500)["t"] / 500
+        assert np.diff(r_s[r_s > 8]) == pytest.approx(0.3, abs=0.02)
+
+
 @pytest.mark.parametrize(("mv", "width_s"), [(0.15, 0.04), (0.15, 0.1), (0.15, 0.12), (1.0, 0.01)])
 @pytest.mark.parametrize("fs_hz", [250, 500, 1000])
 def test_tiny_and_very_narrow_complexes_are_not_counted(mv: float, width_s: float, fs_hz: int) -> None:

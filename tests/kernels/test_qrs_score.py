@@ -32,6 +32,12 @@ def test_a_complex_like_the_others_is_a_beat_and_a_t_wave_is_not(w: int, part: f
     assert (qrs_score.at_once(params, state, peak_at(w, part)) > 0) == beat
 
 
+def test_a_copy_of_the_usual_complex_is_a_beat_however_early() -> None:
+    params, state = known()
+    state["likeness"]["r"][0] = 0.99
+    assert qrs_score.at_once(params, state, peak_at(1025, 1.0)) > 5
+
+
 def test_features_know_no_unit() -> None:
     params, state = known()
     one, ten = peak_at(1090, 0.7), peak_at(1090, 0.7)
