@@ -143,7 +143,7 @@ def _intervals(body: list[float], fs_hz: float) -> dict[str, float | None]:
 
 
 def features(rows: list[Row], base: int, arrival_ns: int) -> bytes:
-    """Spell all features of a second; a value that the signal can't carry is nil."""
+    """Spell all features that became known with one sample, each with the time it is about; a value that the signal can't carry is nil."""
     packed: bytes = _pack(
         {
             "t": rows[0][4] + base,
@@ -151,6 +151,7 @@ def features(rows: list[Row], base: int, arrival_ns: int) -> bytes:
                 {
                     "code": name(row[2]),
                     "channel": row[3],
+                    "t": row[4] + base,
                     "value": _number(row[8][raw.VALUE]),
                     "window_s": _number(row[8][raw.WINDOW_S]),
                     "quality": _number(row[6]),

@@ -81,8 +81,8 @@ def test_the_program_for_gateways_runs() -> None:
 
 def test_the_commands_for_researchers_run(folder: Path) -> None:
     (script,) = blocks("Analyse a folder", "sh")
-    tables = ["alarms.parquet", "beats.parquet", "events.parquet", "features.parquet"]
-    assert run(script, folder).split()[-5:] == [*tables, "report.html"]
+    named = ["alarms.parquet", "beats.parquet", "events.parquet", "features.parquet", "report.html", "waves.parquet"]
+    assert run(script, folder).split()[-6:] == named
 
 
 def test_the_commands_that_judge_run(folder: Path) -> None:

@@ -42,6 +42,7 @@ def test_a_recording_becomes_tables_and_a_report(tmp_path: Path) -> None:
         "features.parquet",
         "pulses.parquet",
         "report.html",
+        "waves.parquet",
     ]
     assert pq.read_table(folder / "beats.parquet").num_rows >= 34
     assert "ecg: 3" in done.stdout
@@ -156,7 +157,7 @@ def test_what_a_file_cant_say_is_asked_for_and_taken(tmp_path: Path) -> None:
 
 
 def test_a_named_file_without_a_signal_has_failed(tmp_path: Path) -> None:
-    path = table(tmp_path / "x.csv", pulses(20), "ABP")
+    path = table(tmp_path / "x.csv", pulses(20), "CVP")
     done = run(path, "--out", tmp_path / "out")
     assert done.exit_code == 1
     assert "nothing to analyse" in done.stderr

@@ -18,7 +18,7 @@ def test_the_demo_ends_by_itself_and_leaves_tables_and_a_report(tmp_path: Path) 
     assert "0 samples lost, 0 without an answer" in words
     assert re.search(r"engine latency p50 [\d.]+ ms, p99 [\d.]+ ms", words)
     names = {path.name for path in (tmp_path / "vitalcore-demo").iterdir()}
-    tables = {f"{name}.parquet" for name in ("beats", "pulses", "blinks", "features", "events")}
+    tables = {f"{name}.parquet" for name in ("beats", "waves", "pulses", "blinks", "features", "events", "alarms")}
     assert names == tables | {"report.html"}
 
 

@@ -23,9 +23,8 @@ def test_a_file_that_is_replayed_is_heard_by_a_watcher(endpoints: dict[str, str]
         if lines[-1]["what"] == "gap":  # the end of the stream
             break
     watcher.kill()
-    beats = [line for line in lines if line["what"] == "beat"]
-    assert 10 <= len(beats) <= 12  # 12 R peaks, the first may be learnt on
-    assert {line["key"] for line in lines} == {"replay/morning/file/ecg"}
+    ours = [line for line in lines if line["key"] == "replay/morning/file/ecg"]  # the engine is shared
+    assert 10 <= sum(line["what"] == "beat" for line in ours) <= 12  # 12 R peaks, the first may be learnt on
 
 
 def test_a_file_without_an_engine_ends_in_one_line_that_says_so(ecg_csv: Path) -> None:

@@ -60,8 +60,8 @@ def test_fibrillation_is_said_within_seven_seconds_and_ends() -> None:
 def test_a_broad_fast_wave_is_a_tachycardia_within_seven_seconds(per_min: float, mv: float) -> None:
     found = chain(np.concatenate([beating(30), broad(20, per_min, mv), beating(20, seed=2)]), FS)
     rows = found[(found["what"] == EVENT) & (found["code"] == codes.VENTRICULAR_TACHYCARDIA)]
-    assert len(rows) == 2
     assert rows["t_known"][0] <= 37 * FS
+    assert sum(end - onset for onset, end, *_ in spans(found, codes.VENTRICULAR_TACHYCARDIA)) >= 15
     assert not spans(found, codes.VENTRICULAR_FIBRILLATION)
 
 
