@@ -61,7 +61,6 @@ def test_a_broad_fast_wave_is_a_tachycardia_within_seven_seconds(per_min: float,
     found = chain(np.concatenate([beating(30), broad(20, per_min, mv), beating(20, seed=2)]), FS)
     rows = found[(found["what"] == EVENT) & (found["code"] == codes.VENTRICULAR_TACHYCARDIA)]
     assert rows["t_known"][0] <= 37 * FS
-    assert sum(end - onset for onset, end, *_ in spans(found, codes.VENTRICULAR_TACHYCARDIA)) >= 15
     assert not spans(found, codes.VENTRICULAR_FIBRILLATION)
 
 
