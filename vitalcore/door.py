@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.errors import InputError
+from vitalcore.kernels.finding import FEATURE
 from vitalcore.operator import Signal
 
 # A gap is fed to the kernels as missing samples up to here; the rest of a longer one only moves the sample count.
@@ -98,4 +99,5 @@ def rest(signal: Signal, place: Any, latency_s: float) -> NDArray[np.float64]:
 def within(signal: Signal, place: Any, found: NDArray[Any]) -> NDArray[Any]:
     """Drop what is said of the missing samples behind the end: they decide what was open there, and are nobody's."""
     end = place["n"] if signal.fs_hz is not None else np.nextafter(place["t_last"], np.inf)
-    return found[found["t"] < end]
+    late = (found["what"] == FEATURE) & (found["t_known"] >= end)  # of a second that never ended
+    return found[(found["t"] < end) & ~late]
