@@ -143,7 +143,7 @@ def _intervals(body: list[float], fs_hz: float) -> dict[str, float | None]:
 
 
 def features(rows: list[Row], base: int, arrival_ns: int) -> bytes:
-    """Spell all features that became known with one sample, each with the time it is about; a value that the signal can't carry is nil."""
+    """Spell all features known with one sample, each with its own time; a value that the signal can't carry is nil."""
     packed: bytes = _pack(
         {
             "t": rows[0][4] + base,
