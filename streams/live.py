@@ -17,6 +17,7 @@ LATENCIES = 4096  # last ones kept
 _KIND = {what: number + 1 for number, what in enumerate(wire.WHATS)}
 _SNDMORE = int(zmq.SNDMORE)
 _LIMIT = (1 << 63) - 1
+_T, _T_KNOWN = 4, 5  # places in a row
 
 
 class Live:
@@ -79,7 +80,8 @@ class Live:
             base = 0 if table.timed else stream.base
             if kind in (FEATURE, WAVES):
                 first = i - 1
-                while i < len(rows) and rows[i][1] == kind and rows[i][0] == slot and rows[i][4] == t:
+                same = _T_KNOWN if kind == FEATURE else _T
+                while i < len(rows) and rows[i][1] == kind and rows[i][0] == slot and rows[i][same] == row[same]:
                     i += 1
                 if kind == FEATURE:
                     what, payload = "feature", messages.features(rows[first:i], base, arrival_ns)

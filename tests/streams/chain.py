@@ -1,4 +1,7 @@
-"""A chain small enough to be right at sight: a beat where a sample exceeds 1, a feature a second, the wave as it is."""
+"""A chain small enough to be right at sight: a beat where a sample exceeds 1, two features a second, the wave as it is.
+
+The second feature is about the sample before.
+"""
 
 import math
 from dataclasses import dataclass
@@ -30,7 +33,8 @@ def step(params: Any, state: Any, buffer: Any, x: Any, wave: Any, out: Any) -> i
             found.append((FEATURE, codes.SIGNAL_QUALITY, VALUE, 1.0))
         for what, code, place, number in found:
             row = np.zeros((), FINDING)
-            row["what"], row["code"], row["channel"], row["t"], row["t_known"] = what, code, -1, t, t
+            about = t - 1 if code == codes.SIGNAL_QUALITY else t
+            row["what"], row["code"], row["channel"], row["t"], row["t_known"] = what, code, -1, about, t
             row["quality"] = 1.0
             row["body"] = np.nan
             row["body"][place] = number

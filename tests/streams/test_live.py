@@ -51,6 +51,7 @@ def test_all_features_of_a_second_are_one_message(running: Running, peer: Peer, 
     said = [maps.unpack_payload(payload) for _, payload in items]
     assert [one["t"] for one in said] == [0.0, 50.0, 100.0]
     assert [[f["code"] for f in one["features"]] for one in said] == [["heart_rate", "signal_quality"]] * 3
+    assert [[f["t"] for f in one["features"]] for one in said] == [[t, t - 1] for t in (0.0, 50.0, 100.0)]
 
 
 def test_every_message_carries_the_delay_of_the_engine(running: Running, control: Peer) -> None:
