@@ -16,7 +16,6 @@ RHYTHMS = (
     "sinus_bradycardia",
     "sinus_tachycardia",
     "atrial_fibrillation",
-    "irregular_rhythm",
     "bigeminy",
     "trigeminy",
     "paced_rhythm",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels import forest
 from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.order import sort
 
 N_WINDOW = 30  # intervals
 N_LEAST = 12  # good ones, before anything is judged
@@ -66,18 +67,6 @@ def begin(state: np.void) -> None:
     state["log_odds"] = np.nan
     state["p_share"] = 0.0
     state["n_seen"] = 0
-
-
-@kernel
-def sort(x: NDArray[np.float64], n: int) -> None:
-    """Sort the first n values in place."""
-    for i in range(1, n):
-        v = x[i]
-        j = i - 1
-        while j >= 0 and x[j] > v:
-            x[j + 1] = x[j]
-            j -= 1
-        x[j + 1] = v
 
 
 @kernel

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels.beat_shape import N_SHAPE
 from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.order import sort
 
 N_INTERVALS = 32
 N_NEAR = 8  # of them make the rhythm of the moment
@@ -53,13 +54,7 @@ FIELDS = [
 @kernel
 def middle(values: NDArray[np.float64], n: int) -> float:
     """Sort the first n values in place and give their lower median; 0 of none."""
-    for i in range(1, n):
-        v = values[i]
-        j = i - 1
-        while j >= 0 and values[j] > v:
-            values[j + 1] = values[j]
-            j -= 1
-        values[j + 1] = v
+    sort(values, n)
     return float(values[(n - 1) // 2]) if n > 0 else 0.0
 
 

@@ -12,7 +12,6 @@ from vitalcore.kernels.kernel import kernel
 
 N_BEATS = 24  # remembered
 N_BEFORE = 8  # intervals before the run that it is measured against
-MOST_BEATS = N_BEATS - N_BEFORE - 1  # of a run
 FASTER = 0.75  # of the interval before: each of the run is shorter
 OVER = 0.9  # of it: the first interval that is longer ends the run
 WIDER, LARGER, SMALLER = 1.2, 1.5, 0.67  # of the beats before: the run's are of another shape

@@ -56,30 +56,6 @@ def load(name: str) -> Forest:
 
 
 @kernel
-def score(
-    roots: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    base: NDArray[np.float64],
-    feature: NDArray[np.int64],
-    threshold: NDArray[np.float64],
-    left: NDArray[np.int64],
-    output: int,
-    x: NDArray[np.float64],
-) -> float:
-    """Sum up the trees of one output at the features x: a log-odds of a class, or a number.
-
-    The first six are the fields of a Forest, given as `*MODEL`.
-    """
-    total = base[output]
-    for tree in range(ends[output], ends[output + 1]):
-        node = roots[tree]
-        while feature[node] >= 0:
-            node = left[node] if x[feature[node]] <= threshold[node] else left[node] + 1
-        total += threshold[node]
-    return float(total)
-
-
-@kernel
 def verdict(
     roots: NDArray[np.int64],
     ends: NDArray[np.int64],
@@ -91,7 +67,10 @@ def verdict(
     x: NDArray[np.float64],
     enough: float,
 ) -> float:
-    """Sum up trees as `score`, but only until the sum is beyond +-enough: boosted trees add less and less."""
+    """Sum up the trees of one output at the features x, only until the sum is beyond +-enough: they add less and less.
+
+    The first six are the fields of a Forest, given as `*MODEL`.
+    """
     total = base[output]
     for tree in range(ends[output], ends[output + 1]):
         node = roots[tree]
@@ -101,3 +80,18 @@ def verdict(
         if abs(total) > enough:
             break
     return float(total)
+
+
+@kernel
+def score(
+    roots: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    base: NDArray[np.float64],
+    feature: NDArray[np.int64],
+    threshold: NDArray[np.float64],
+    left: NDArray[np.int64],
+    output: int,
+    x: NDArray[np.float64],
+) -> float:
+    """Sum up all trees of one output at the features x, given as to `verdict`: a log-odds of a class, or a number."""
+    return verdict(roots, ends, base, feature, threshold, left, output, x, np.inf)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels import codes, finding
 from vitalcore.kernels.kernel import kernel
-from vitalcore.kernels.qrs_levels import median
+from vitalcore.kernels.order import median
 
 WINDOW_S = 300.0
 EVERY_S = 10

@@ -6,9 +6,9 @@ the largest rise soon after each is remembered, said or not, and an early pulse 
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.order import median
 
 N = 7  # pulses remembered
 SHORTEST_S = 0.15  # 400 /min
@@ -45,20 +45,6 @@ RHYTHM = np.dtype(
     ],
     align=True,
 )
-
-
-@kernel
-def median(values: NDArray[np.float64], n: int) -> float:
-    """Give the median of the first n values (the lower one of the middle two); n is small."""
-    for k in range(n):
-        below, same = 0, 0
-        for j in range(n):
-            below += values[j] < values[k]
-            same += values[j] == values[k]
-        if below <= (n - 1) // 2 < below + same:
-            found: float = values[k]
-            return found
-    return np.nan
 
 
 @kernel

@@ -13,6 +13,7 @@ from vitalcore.kernels import codes, energy, finding, likeness
 from vitalcore.kernels import qrs_levels as levels
 from vitalcore.kernels.energy import ENERGIES, HIGHEST, LEVEL, N_HEAD, NOISE, TOP, TOTAL
 from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.order import median
 from vitalcore.kernels.qrs_levels import BEAT, N_LEVELS
 from vitalcore.kernels.qrs_score import USUAL, at_once, looking_back
 from vitalcore.kernels.rpeak import PEAK, locate, wrap
@@ -225,7 +226,7 @@ def settle(params: np.void, state: np.void, buffer: NDArray[np.float64], out: ND
     if state["learnt"] == 1:
         state["noise"][state["n_noise"] % N_LEVELS] = peak["energy"]
         state["n_noise"] += 1
-        state["noise_level"] = levels.median(state["noise"], min(state["n_noise"], N_LEVELS))
+        state["noise_level"] = median(state["noise"], min(state["n_noise"], N_LEVELS))
         levels.note_leads(params, state, buffer, NOISE)
     return n
 

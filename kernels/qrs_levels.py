@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from vitalcore.kernels import energy, likeness
 from vitalcore.kernels.energy import HIGHEST, LEVEL, TOP, TOTAL, USABLE
 from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.order import median
 from vitalcore.kernels.rpeak import N_FEATURES
 
 FAR = 1 << 20  # work samples: longer ago than anything that matters
@@ -14,21 +15,6 @@ CONTRAST = 3.0  # of a peak over the mean, that of a QRS or more
 SINK = 0.85  # of the levels that stays, each look back, when no beat comes
 BEAT = 0.0  # log-odds of a beat
 T_ENERGY, T_SLOPE = 0.5, 0.5  # of the beat before: peaks below, soon after it, are its T wave
-
-
-@kernel
-def median(values: NDArray[np.float64], n: int) -> float:
-    """Give the lower median of the first n values by counting ranks."""
-    middle = (n - 1) // 2
-    for i in range(n):
-        v: float = values[i]
-        below = same = 0
-        for j in range(n):
-            below += values[j] < v
-            same += values[j] == v
-        if below <= middle < below + same:
-            return v
-    return 0.0
 
 
 @kernel

@@ -1,12 +1,13 @@
 """The payloads of live messages: findings in the catalogue's words."""
 
+import math
 from typing import Any
 
 import msgpack
 
 from vitalcore import catalogue
 from vitalcore.alarms import PRIORITIES, STATES
-from vitalcore.intervals import CORRECTIONS, RR_RANGE_S
+from vitalcore.intervals import RR_RANGE_S, measured_s
 from vitalcore.kernels import finding as raw
 
 Row = tuple[int, int, int, int, float, float, float, int, list[float]]  # a row of FINDING
@@ -21,7 +22,6 @@ _WAVES = {
     "t_peak": raw.T_PEAK,
     "t_off": raw.T_OFF,
 }
-_corrections = tuple(CORRECTIONS.items())
 _ranks = {number: name for name, number in PRIORITIES.items()}
 _names = {number: code.name for number, code in catalogue.by_id().items()}
 
@@ -132,14 +132,9 @@ def event(row: Row, base: int, arrival_ns: int) -> bytes:
 
 def _intervals(body: list[float], fs_hz: float) -> dict[str, float | None]:
     low, high = RR_RANGE_S
-    rr, qt = body[raw.RR_S], (body[raw.T_OFF] - body[raw.QRS_ON]) / fs_hz
-    made = {
-        "pr_s": _number((body[raw.QRS_ON] - body[raw.P_ON]) / fs_hz),
-        "qrs_s": _number((body[raw.QRS_OFF] - body[raw.QRS_ON]) / fs_hz),
-        "qt_s": _number(qt),
-    }
-    known = low <= rr <= high
-    return made | {f"qtc_{name}_s": _number(correct(qt, rr)) if known else None for name, correct in _corrections}
+    rr_s = body[raw.RR_S] if low <= body[raw.RR_S] <= high else math.nan
+    measured = measured_s(body[raw.P_ON], body[raw.QRS_ON], body[raw.QRS_OFF], body[raw.T_OFF], rr_s, fs_hz)
+    return {name: _number(value) for name, value in measured.items()}
 
 
 def features(rows: list[Row], base: int, arrival_ns: int) -> bytes:

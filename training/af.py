@@ -36,22 +36,6 @@ def windows(series: Series) -> tuple[NDArray[np.float64], NDArray[np.float64], N
     return np.array(features).reshape(-1, af.N_FEATURES), np.array(times), np.array(labels, np.int64)
 
 
-def fit(x: Any, y: Any, weight: Any, seed: int = 0) -> HistGradientBoostingClassifier:
-    """Fit the trees, both classes counting the same."""
-    share = weight[y == FIBRILLATION].sum() / weight.sum()
-    weight = weight * np.where(y == FIBRILLATION, 0.5 / share, 0.5 / (1 - share))
-    model = HistGradientBoostingClassifier(
-        max_iter=50,
-        max_leaf_nodes=8,
-        learning_rate=0.12,
-        l2_regularization=5,
-        min_samples_leaf=40,
-        early_stopping=False,
-        random_state=seed,
-    )
-    return model.fit(x, y, sample_weight=weight)
-
-
 def episodes(odds: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell where the kernel would be in an episode."""
     on = np.zeros(len(odds), bool)
@@ -94,7 +78,7 @@ def train(parts: Sequence[Any], rng: np.random.Generator) -> HistGradientBoostin
             ys.append(y[keep])
             weights.append(np.full(keep.sum(), series.weight * min(MOST, len(y)) / len(y)))
             weights[-1] *= np.where(ys[-1] == FIBRILLATION, 1.0, max(600, len(y)) / 600)
-    return fit(np.concatenate(xs), np.concatenate(ys), np.concatenate(weights))
+    return forest.balanced(np.concatenate(xs), np.concatenate(ys), np.concatenate(weights), 50)
 
 
 def main() -> None:

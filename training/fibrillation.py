@@ -132,18 +132,7 @@ def train(parts: Sequence[Windows]) -> HistGradientBoostingClassifier:
                 ys.append(part.y[keep])
                 weights.append(np.full(keep.sum(), keep.sum() ** -0.5))
     x, y, weight = np.concatenate(xs), np.concatenate(ys), np.concatenate(weights)
-    share = weight[y == 1].sum() / weight.sum()
-    weight *= np.where(y == 1, 0.5 / share, 0.5 / (1 - share))
-    model = HistGradientBoostingClassifier(
-        max_iter=60,
-        max_leaf_nodes=8,
-        learning_rate=0.12,
-        l2_regularization=5,
-        min_samples_leaf=40,
-        early_stopping=False,
-        random_state=0,
-    )
-    return model.fit(x, y, sample_weight=weight)
+    return forest.balanced(x, y, weight, 60)
 
 
 def check(parts: Sequence[Windows]) -> dict[str, str]:

@@ -12,6 +12,21 @@ Booster: TypeAlias = "HistGradientBoostingClassifier | HistGradientBoostingRegre
 MODELS = Path(__file__).resolve().parents[1] / "kernels" / "models"
 
 
+def balanced(x: Any, y: Any, weight: Any, n_rounds: int) -> HistGradientBoostingClassifier:
+    """Fit small trees for two classes, 0 and 1, that count the same."""
+    share = weight[y == 1].sum() / weight.sum()
+    model = HistGradientBoostingClassifier(
+        max_iter=n_rounds,
+        max_leaf_nodes=8,
+        learning_rate=0.12,
+        l2_regularization=5,
+        min_samples_leaf=40,
+        early_stopping=False,
+        random_state=0,
+    )
+    return model.fit(x, y, sample_weight=weight * np.where(y == 1, 0.5 / share, 0.5 / (1 - share)))
+
+
 def outputs(model: Booster, names: Sequence[str]) -> list[dict[str, Any]]:
     """Spell the trees of a model, one output a name; it must have been trained on features without NaN."""
     per_round: list[list[Any]] = model._predictors

@@ -37,9 +37,7 @@ def qtc_s(qt_s: Any, rr_s: Any, formula: str) -> Array:
     """
     if formula not in CORRECTIONS:
         raise ParameterError(f"formula is {formula!r}; it must be one of {', '.join(FORMULAS)}")
-    qt, rr = np.asarray(qt_s, float), np.asarray(rr_s, float)
-    low, high = RR_RANGE_S
-    return np.asarray(CORRECTIONS[formula](qt, np.where((rr >= low) & (rr <= high), rr, np.nan)))
+    return np.asarray(CORRECTIONS[formula](np.asarray(qt_s, float), _heart(np.asarray(rr_s, float))))
 
 
 def intervals_s(waves: NDArray[Any], fs_hz: float) -> dict[str, Array]:
@@ -47,11 +45,21 @@ def intervals_s(waves: NDArray[Any], fs_hz: float) -> dict[str, Array]:
 
     waves : rows of `findings.waves`, times in samples of fs_hz
     """
-    measured = {
-        "pr_s": (waves["qrs_on"] - waves["p_on"]) / fs_hz,
-        "qrs_s": (waves["qrs_off"] - waves["qrs_on"]) / fs_hz,
-        "qt_s": (waves["t_off"] - waves["qrs_on"]) / fs_hz,
+    rr_s = _heart(waves["rr_s"])
+    return measured_s(waves["p_on"], waves["qrs_on"], waves["qrs_off"], waves["t_off"], rr_s, fs_hz)
+
+
+def measured_s(p_on: Any, qrs_on: Any, qrs_off: Any, t_off: Any, rr_s: Any, fs_hz: float) -> dict[str, Any]:
+    """Measure as `intervals_s`, numbers or arrays; rr_s must be NaN where it is no heart's."""
+    qt_s = (t_off - qrs_on) / fs_hz
+    return {
+        "pr_s": (qrs_on - p_on) / fs_hz,
+        "qrs_s": (qrs_off - qrs_on) / fs_hz,
+        "qt_s": qt_s,
+        **{f"qtc_{formula}_s": correct(qt_s, rr_s) for formula, correct in CORRECTIONS.items()},
     }
-    for formula in FORMULAS:
-        measured[f"qtc_{formula}_s"] = qtc_s(measured["qt_s"], waves["rr_s"], formula)
-    return measured
+
+
+def _heart(rr_s: Any) -> Array:
+    low, high = RR_RANGE_S
+    return np.where((rr_s >= low) & (rr_s <= high), rr_s, np.nan)

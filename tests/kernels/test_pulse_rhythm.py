@@ -30,13 +30,6 @@ def beats(n: int, interval_s: float = 1.0, size: float = 1.0, begin_s: float = 0
     return [(begin_s + k * interval_s, size) for k in range(n)]
 
 
-def test_median_is_the_lower_middle_value() -> None:
-    rng = np.random.default_rng(0)
-    for n in range(1, 8):
-        values = rng.integers(0, 4, n).astype(float)
-        assert pulse_rhythm.median(values, n) == np.sort(values)[(n - 1) // 2]
-
-
 def test_size_and_interval_are_learnt_from_a_few_pulses() -> None:
     r = fresh()
     assert all(offer(r, beats(5, 0.8, 2.0)))

@@ -9,13 +9,6 @@ from vitalcore.kernels import qrs_levels as levels
 from vitalcore.kernels.rpeak import PEAK
 
 
-def test_the_lower_median_is_that_of_sorting() -> None:
-    rng = np.random.default_rng(1)
-    for n in range(1, 9):
-        v = rng.integers(0, 4, 8).astype(float)
-        assert levels.median(v, n) == np.sort(v[:n])[(n - 1) // 2]
-
-
 def test_only_peaks_after_a_time_are_kept_in_their_order() -> None:
     state = np.zeros(1, qrs.STATE)[0]
     for k, w in enumerate((3, 9, 5, 12)):
