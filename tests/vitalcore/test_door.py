@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from vitalcore import door
+from vitalcore.kernels.finding import BEAT, FEATURE, FINDING
 from vitalcore.operator import Signal
 
 ECG = Signal("ecg", Fraction(250))
@@ -36,3 +37,13 @@ def test_the_end_of_a_variable_rate_stream_is_a_missing_frame_past_the_latency()
     (frame,) = door.rest(FACE, place, 0.5)
     assert frame[0] > 7.5e9
     assert np.isnan(frame[1])
+
+
+def test_nothing_is_said_of_what_lies_behind_the_end_nor_features_of_a_second_that_never_ended() -> None:
+    place = door.places(1)[0]
+    door.note(ECG, place, np.zeros((1000, 1)))
+    found = np.zeros(4, FINDING)
+    found["what"] = [BEAT, BEAT, FEATURE, FEATURE]
+    found["t"] = [900, 1001, 700, 750]
+    found["t_known"] = [1100, 1200, 999, 1249]
+    assert door.within(ECG, place, found)["t"].tolist() == [900, 700]
