@@ -55,7 +55,9 @@ def test_fibrillation_is_said_within_seven_seconds_and_ends() -> None:
     assert not spans(found, codes.ASYSTOLE)
 
 
-SPLIT = pytest.mark.xfail(reason="said in two parts, with extreme bradycardia between them: beats in the waves are missed")
+SPLIT = pytest.mark.xfail(
+    reason="said in two parts, with extreme bradycardia between them: beats in the waves are missed"
+)
 
 
 @pytest.mark.parametrize("per_min", [150, pytest.param(195, marks=SPLIT), pytest.param(206, marks=SPLIT)])
