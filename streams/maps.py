@@ -52,6 +52,7 @@ class Open:
     session     : producer epoch, strictly larger at each start of the producer
     rate        : Hz; None: each sample carries its time
     first_seq   : oldest record that the gateway can still send; first_index: its sample index
+    backfill    : a session that is over, sent while a later one of its key is live
     """
 
     key: str
@@ -66,6 +67,7 @@ class Open:
     meta: Mapping[str, Any] | None = None
     first_seq: int = 0
     first_index: int = 0
+    backfill: bool = False
 
 
 def is_map(message: bytes) -> bool:
@@ -232,6 +234,9 @@ def read_open(fields: Mapping[str, Any]) -> Open:
     meta = fields.get("meta", {})
     if not isinstance(meta, dict):
         raise ProtocolError("meta must be a map")
+    backfill = fields.get("backfill", False)
+    if not isinstance(backfill, bool):
+        raise ProtocolError("backfill must be true or false")
     return Open(
         key=check_key(fields.get("key")),
         session=integer(fields, "session", 0, (1 << 63) - 1),
@@ -245,6 +250,7 @@ def read_open(fields: Mapping[str, Any]) -> Open:
         meta=meta,
         first_seq=integer(fields, "first_seq", 0, (1 << 63) - 1, 0),
         first_index=integer(fields, "first_index", 0, MAX_INDEX, 0),
+        backfill=backfill,
     )
 
 
@@ -271,6 +277,7 @@ def write_open(opened: Open) -> bytes:
         meta=dict(opened.meta or {}),
         first_seq=opened.first_seq,
         first_index=opened.first_index,
+        backfill=opened.backfill or None,
     )
 
 

@@ -220,4 +220,4 @@ def test_streams_of_one_chain_are_computed_by_one_call(running: Running) -> None
         heard = hear(subscriber, 250, "beat")
         assert {m.payload["t"] for m in heard} == {3.0, 13.0, 23.0, 33.0, 43.0}
         assert len(running.engine._streams.tables) == 1
-        assert gateway.counters == {"sent": 250, "acked": 250, "resent": 0, "held": 0, "lost_samples": 0}
+        assert gateway.counters == {"sent": 250, "acked": 250, "resent": 0, "held": 0, "lost_samples": 0, "degraded": 0}

@@ -14,7 +14,7 @@ def spool(n: int = 0, room: int = 1 << 16) -> Spool:
     made = Spool(Open("a/b/c/d", 7, "ecg", Fraction(250), (Channel(),), 3), room)
     made.handle, made.credit_records, made.credit_bytes = 65537, 8, 1 << 16
     for k in range(n):
-        assert made.put(samples(10 * k))
+        assert made.put(samples(10 * k)) == 0
     return made
 
 
@@ -61,13 +61,33 @@ def test_a_jump_and_an_overflow_become_one_gap_record() -> None:
     held.put(samples(50))
     kinds = [(r.kind, r.sample_index) for r in pulled(held)]
     assert kinds == [(wire.DATA, 0), (wire.DATA, 10), (wire.GAP, 50), (wire.DATA, 50)]
+
+
+def test_when_there_is_no_room_the_oldest_are_lost_as_one_gap_and_open_tells_where_to_go_on() -> None:
     small = spool(room=350)
-    taken = [small.put(samples(10 * k)) for k in range(5)]
-    assert taken == [True, True, False, False, False]
+    assert [small.put(samples(10 * k)) for k in range(6)] == [0, 0, 10, 10, 10, 10]
+    assert small.lost_samples == 40
+    assert not pulled(small)
+    assert small.reopen
+    assert small.oldest == (3, 0)
+    small.rewind(3, 10**9)  # as OPEN_OK makes it
+    assert [(r.kind, r.seq, r.sample_index) for r in pulled(small)] == [
+        (wire.GAP, 3, 40),
+        (wire.DATA, 4, 40),
+        (wire.DATA, 5, 50),
+    ]
+
+
+def test_what_is_under_way_is_never_lost_for_room() -> None:
+    small = spool(2, room=350)
+    assert len(pulled(small)) == 2
+    assert [small.put(samples(10 * k)) for k in range(2, 6)] == [0, 10, 10, 10]
+    assert small.pull() is None
+    assert not small.reopen
     small.acknowledge(2)
-    assert small.put(samples(50))
-    assert small.lost_samples == 30
-    assert [(r.kind, r.seq, r.sample_index) for r in pulled(small)] == [(wire.GAP, 2, 50), (wire.DATA, 3, 50)]
+    assert small.pull() is None
+    assert small.reopen
+    assert small.oldest == (4, 20)
 
 
 def test_a_record_refused_too_often_is_replaced_by_a_gap() -> None:
