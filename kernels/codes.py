@@ -78,3 +78,4 @@ SPIKES = 1 << 16
 ECTOPY = 1 << 17  # too few normal beats among the beats
 SUPPRESSED = 1 << 18  # held back for a more urgent alarm, or for want of a usable signal
 CONTRADICTED = 1 << 19  # another signal of the subject says otherwise
+RECOVERING = 1 << 20  # the amplifier comes back from a step that was too large for it

@@ -30,6 +30,7 @@ N_SECTIONS = 2
 READABLE = 0.25  # quality of a lead from which its rate is said
 N_DEAD, DEAD_S, DEAD_MV = 125, 1.0, 0.001  # a lead without the least movement for so long shows no heart at rest
 SMALL = 0.1  # of the energy of a QRS: peaks that may be complexes
+WIDE_S = 0.045  # half width from which what is too small for a QRS is a P wave
 LOST_S = 2  # seconds without a usable lead that make the event
 
 PARAMS = np.dtype(
@@ -77,6 +78,7 @@ STATE = np.dtype(
         ("second_begin", "i8"),  # its first sample
         ("second_end", "i8"),  # its last sample
         ("n_lost", "i8"),  # seconds in a row without a usable lead
+        ("broken", "i8"),  # 1: there has been one since the last beat
         ("lost", "i8"),  # the event has been said
         ("lost_at", "i8"),  # its onset
         ("lost_from", "i8"),  # first sample that was not usable
@@ -182,6 +184,9 @@ def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDAr
     q = params["qrs"]["energy"]
     beat = out[k]
     head = beat["channel"] * q["stride"]
+    if state["broken"] == 1:  # beats may have gone unseen
+        beat["body"][finding.INTERVAL_S] = np.nan
+        state["broken"] = 0
     beat["quality"] *= buffer[head + energy.QUALITY]
     beat["reasons"] |= int(buffer[head + quality.REASONS])
     rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
@@ -206,12 +211,15 @@ def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDAr
 
 @kernel
 def still(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> bool:
-    """Tell whether a usable lead is alive and shows no complexes, not even small ones."""
+    """Tell whether a usable lead is alive and shows no complexes, not even small ones; P waves and spikes are none."""
     q = params["qrs"]["energy"]
     beats = state["qrs"]
     n_small = 2 - 2 * beats["learnt"]  # while learning nobody knows
     for k in range(beats["n_weak"]):
-        n_small += beats["weak"][k]["energy"] > SMALL * beats["signal_level"]
+        peak = beats["weak"][k]
+        sharp: bool = params["qrs"]["narrowest_s"] <= peak["width_s"] < WIDE_S
+        if (sharp or peak["score"] > qrs.NO_BEAT) and peak["energy"] > SMALL * beats["signal_level"]:
+            n_small += 1
     if n_small > 1:
         return False
     x = state["fibrillation"]["x"][:N_DEAD]
@@ -323,12 +331,15 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
         state["n_lost"] = 0
         if state["lost"] == 1:
             state["lost"] = 0
+            qrs.come_back(params["qrs"], beats, buffer)
             lose(state, t, state["second_begin"], lead_reasons, out[n])
             n += 1
     else:
         if state["n_lost"] == 0:
             state["lost_from"] = state["second_begin"]
         state["n_lost"] += 1
+        state["broken"] = 1
+        state["rhythm"]["since_t"] += length  # a silence that nobody could hear
         if state["n_lost"] >= LOST_S and state["lost"] == 0:
             state["lost"] = 1
             state["lost_at"] = state["second_begin"]  # the end of a recording alone must not make it

@@ -182,6 +182,7 @@ def judge(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> bool:
     peak["w"] = top_w
     peak["energy"] = top
     peak["score"] = NO_BEAT
+    peak["width_s"] = np.nan  # not measured
     if top < max(floor, LOCATED * state["signal_level"]):
         return True
     levels.change_lead(state)
@@ -338,6 +339,15 @@ def decide(params: np.void, state: np.void, buffer: NDArray[np.float64], out: ND
         if since > params["forget"] and w - state["started"] > params["forget"]:
             levels.restart(params, state, buffer)
     return n
+
+
+@kernel
+def come_back(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
+    """Begin anew behind a stretch without a usable signal, unless the beats before it are still remembered."""
+    if state["learnt"] == 0 or state["w"] - state["last_w"] > params["forget"]:
+        levels.restart(params, state, buffer)
+    else:
+        state["started"] = state["w"]  # and forget them no sooner than after as long a silence
 
 
 @kernel

@@ -70,6 +70,7 @@ def restart(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> Non
     for c in range(params["energy"]["n_leads"]):
         buffer[c * params["energy"]["stride"] + LEVEL] = 0.0
         buffer[c * params["energy"]["stride"] + HIGHEST] = 0.0
+        buffer[c * params["energy"]["stride"] + TOTAL] = 0.0
     energy.weigh(params["energy"], state["energy"], buffer)
 
 

@@ -21,10 +21,20 @@ DIP = QUALITY + 14  # lowest energy of this second
 BASE, BASE_HIGH, BASE_LOW = QUALITY + 15, QUALITY + 16, QUALITY + 17  # baseline, its range in this second
 GOOD_HIGH, GOOD_LOW = QUALITY + 18, QUALITY + 19  # extremes of the last good seconds
 HELD = QUALITY + 20  # seconds for which an oscillation as a whole is believed
+PEAK = QUALITY + 21  # highest energy of this second
+STEPPED = QUALITY + 22  # 1 above, -1 below: the side to which the lead has just stepped too far; 0: none
+WAITED = QUALITY + 23  # seconds since then in which it did not come back
+CAME_BACK = QUALITY + 24  # mV, in the last second
+LONGEST, LEVEL_AT = QUALITY + 25, QUALITY + 26  # most equal samples in a row that this second has seen, and their value
 
 STILL_MV = 0.01
 RAIL_MV = 0.5  # a lead that stands still so far outside what it showed in good seconds hangs at a rail
 WANDER_MV = 0.5  # the baseline's range in a second
+STEP_MV = 1.0  # the same of a step that may be too large for the amplifier
+SETTLED_MV = 0.15  # that the baseline comes back in a second, at least, while it recovers
+BLANK = 0.1  # of the energy of a QRS: less in a whole second shows no complex, nor a part of one
+PATIENT = 2  # seconds that a step may last
+SLOWER = 1.6  # more than so much faster than a second ago nothing comes back that dies away
 CALM, RESTLESS = 0.06, 0.16  # unrest at which doubt of the beats begins to count, and where it counts fully
 SURE, LOST = 0.08, 0.33  # doubt at which quality begins to fall, and where it is 0
 SHAKEN, NOISY = 0.18, 0.4  # unrest at which quality falls even where other leads leave no doubt, and where it is 0
@@ -67,9 +77,11 @@ def fresh_second(head: NDArray[np.float64]) -> None:
     head[LOW] = LARGEST
     head[N_HIGH] = 0.0
     head[N_LOW] = 0.0
+    head[LONGEST] = 0.0
     head[SUM] = 0.0
     head[TRAVEL] = 0.0
     head[DIP] = LARGEST
+    head[PEAK] = 0.0
     head[BASE_HIGH] = head[BASE]
     head[BASE_LOW] = head[BASE]
 
@@ -81,6 +93,7 @@ def watch(head: NDArray[np.float64], x: NDArray[np.float64]) -> None:
     still, still_at = head[STILL], head[STILL_AT]
     high, low, n_high, n_low = head[HIGH], head[LOW], head[N_HIGH], head[N_LOW]
     absent, total, travel = head[ABSENT], head[SUM], head[TRAVEL]
+    longest, level_at = head[LONGEST], head[LEVEL_AT]
     for i in range(x.shape[0]):
         v = x[i]
         if not abs(v) < LARGEST:
@@ -91,6 +104,9 @@ def watch(head: NDArray[np.float64], x: NDArray[np.float64]) -> None:
         travel += move
         same = same + 1.0 if move == 0.0 else 0.0
         previous = v
+        if same > longest:
+            longest = same
+            level_at = v
         if abs(v - still_at) > STILL_MV:
             still_at = v
             still = 0.0
@@ -106,18 +122,46 @@ def watch(head: NDArray[np.float64], x: NDArray[np.float64]) -> None:
     head[STILL], head[STILL_AT] = still, still_at
     head[HIGH], head[LOW], head[N_HIGH], head[N_LOW] = high, low, n_high, n_low
     head[ABSENT], head[SUM], head[TRAVEL] = absent, total, travel
+    head[LONGEST], head[LEVEL_AT] = longest, level_at
 
 
 @kernel
 def watch_work(params: np.void, head: NDArray[np.float64], n: int) -> None:
     """Take the n fresh work samples, all of one second."""
-    base, high, low, dip = head[BASE], head[BASE_HIGH], head[BASE_LOW], head[DIP]
+    base, high, low, dip, peak = head[BASE], head[BASE_HIGH], head[BASE_LOW], head[DIP], head[PEAK]
     for k in range(n):
         base += params["smooth"] * (head[MEANS + k] - base)
         high = max(high, base)
         low = min(low, base)
         dip = min(dip, head[ENERGIES + k])
-    head[BASE], head[BASE_HIGH], head[BASE_LOW], head[DIP] = base, high, low, dip
+        peak = max(peak, head[ENERGIES + k])
+    head[BASE], head[BASE_HIGH], head[BASE_LOW], head[DIP], head[PEAK] = base, high, low, dip, peak
+
+
+@kernel
+def recovers(head: NDArray[np.float64], level: float) -> bool:
+    """Tell whether the amplifier comes back from a step that was too large for it, and shows nothing meanwhile.
+
+    It comes from beyond what the lead showed in good seconds and goes back ever slower. Wander goes faster first, and
+    where a complex is to be seen, a QRS could be.
+    """
+    back = 0.0
+    if head[STEPPED] != 0.0:
+        back = head[BASE_HIGH] - head[BASE] if head[STEPPED] > 0.0 else head[BASE] - head[BASE_LOW]
+    if back >= SETTLED_MV and back <= SLOWER * head[CAME_BACK] and head[PEAK] < BLANK * level:
+        head[CAME_BACK] = back
+        head[WAITED] = 0.0
+        return True
+    head[WAITED] += 1.0
+    if head[WAITED] > PATIENT:
+        head[STEPPED] = 0.0
+    if head[BASE_HIGH] - head[BASE_LOW] > STEP_MV and head[GOOD_HIGH] < LARGEST:
+        above, below = head[HIGH] - head[GOOD_HIGH], head[GOOD_LOW] - head[LOW]
+        if max(above, below) > RAIL_MV:
+            head[STEPPED] = 1.0 if above > below else -1.0
+            head[WAITED] = 0.0
+            head[CAME_BACK] = LARGEST
+    return False
 
 
 @kernel
@@ -151,8 +195,8 @@ def judge(
     if here > 0.0:
         mean = head[SUM] / here
         span = head[HIGH] - head[LOW]
-        v = head[PREVIOUS]
-        railed = head[SAME] >= params["rail"] and (v > head[GOOD_HIGH] + RAIL_MV or v < head[GOOD_LOW] - RAIL_MV)
+        v = head[LEVEL_AT]
+        railed = head[LONGEST] >= params["rail"] and (v > head[GOOD_HIGH] + RAIL_MV or v < head[GOOD_LOW] - RAIL_MV)
         clipped = (head[N_HIGH] >= params["plateau"] and head[HIGH] - mean > 0.35 * span) or (
             head[N_LOW] >= params["plateau"] and mean - head[LOW] > 0.35 * span
         )
@@ -167,6 +211,9 @@ def judge(
             quality = 0.0
         learning = head[LEVEL] == 0.0
         level = max(head[HIGHEST] if learning else head[LEVEL], floor)
+        if recovers(head, level):
+            reasons |= codes.RECOVERING
+            quality = 0.0
         noise = LEARNING * level if learning else head[NOISE]
         head[UNREST] += 0.5 * (math.sqrt(max(0.0, head[DIP]) * noise) / level - head[UNREST])
         unrest = head[UNREST]

@@ -14,7 +14,7 @@ def judged(x: NDArray[np.float64], fs_hz: float = 250, after_s: float = 14.5, to
     found = chain(x, fs_hz)
     rows = found[(found["what"] == FEATURE) & (found["code"] == codes.SIGNAL_QUALITY)]
     rows = rows[(rows["t"] > after_s * fs_hz) & (rows["t"] < to_s * fs_hz)]
-    assert len(rows) >= 4
+    assert len(rows) > 0
     return feature(rows, codes.SIGNAL_QUALITY), rows["reasons"]
 
 
@@ -89,3 +89,45 @@ def test_mains_of_a_fifth_of_the_complex_disturbs_nothing(hz: int) -> None:
     _, x = rhythm(500, 30)
     x += 0.1 * np.sin(2 * np.pi * hz * np.arange(len(x)) / 500)
     assert (judged(x, 500)[0] > 0.9).all()
+
+
+def stepped(mv: float, tau_s: float, blind_s: float) -> NDArray[np.float64]:
+    """A step at 10.2 s that dies away; for blind_s nothing of the heart is seen."""
+    _, x = rhythm(250, 30)
+    x[2550 : 2550 + round(250 * blind_s)] = 0.005 * np.random.default_rng(3).normal(size=round(250 * blind_s))
+    x[2550:] += mv * np.exp(-np.arange(len(x) - 2550) / 250 / tau_s)
+    return np.asarray(x)
+
+
+@pytest.mark.parametrize(("mv", "tau_s", "last_s"), [(3.0, 0.8, 12), (-3.0, 1.2, 13), (5.0, 2.0, 16), (-8.0, 3.2, 18)])
+def test_an_amplifier_that_recovers_is_unusable_until_it_is_calm(mv: float, tau_s: float, last_s: int) -> None:
+    quality, reasons = judged(stepped(mv, tau_s, 10.0), after_s=11.5, to_s=last_s + 0.5)
+    assert (quality == 0).all()
+    assert ((reasons & codes.RECOVERING) != 0).all()
+    quality, reasons = judged(stepped(mv, tau_s, 19.8), after_s=21.5, to_s=28.5)
+    assert (quality == 1).all()
+    assert not reasons.any()
+
+
+def test_a_step_that_leaves_the_complexes_to_be_seen_costs_little() -> None:
+    quality, reasons = judged(stepped(3.0, 1.5, 0.0), after_s=11.5, to_s=19.5)
+    assert (quality > 0.5).all()
+    assert not (reasons & codes.RECOVERING).any()
+
+
+@pytest.mark.parametrize(("mv", "hz"), [(0.8, 0.2), (1.5, 0.3), (2.0, 0.1)])
+def test_wander_without_beats_is_no_recovery(mv: float, hz: float) -> None:
+    _, x = rhythm(250, 40)
+    x[5000:] = 0.005 * np.random.default_rng(4).normal(size=5000)  # a heart that stops
+    x += mv * np.sin(2 * np.pi * hz * np.arange(len(x)) / 250)
+    quality, reasons = judged(x, after_s=20.5, to_s=39.5)
+    assert ((reasons & codes.RECOVERING) != 0).sum() <= 2
+    assert (quality > 0.5).sum() >= 17
+
+
+def test_the_second_in_which_a_lead_comes_back_from_a_rail_is_unusable_too() -> None:
+    _, x = rhythm(250, 30)
+    x[2500:4990] = 5.0
+    quality, _ = judged(x, after_s=13.5, to_s=21.5)
+    assert quality.tolist() == [0.0] * 7 + [quality[-1]]
+    assert quality[-1] > 0.5

@@ -3,6 +3,9 @@
 import numpy as np
 
 from vitalcore import samples
+from vitalcore.analyze import analyze
+from vitalcore.kernels import codes
+from vitalcore.recording import Recording
 
 
 def test_the_ecg_is_five_minutes_at_360_hz_in_millivolts() -> None:
@@ -24,3 +27,12 @@ def test_the_three_of_the_demo_are_an_ecg_a_ppg_and_a_face() -> None:
     tracks = samples.demo(2.0).tracks
     assert [track.kind for track in tracks] == ["ecg", "ppg", "face"]
     assert tracks[2].values.shape[1] == 3 * 478
+
+
+def test_an_amplifier_that_recovers_in_the_real_ecg_is_no_asystole() -> None:
+    (result,) = analyze(Recording("sample", (samples.ecg(),))).analysed
+    said = set(result.alarms["code"].tolist()) | set(result.events["code"].tolist())
+    assert not said & {codes.ASYSTOLE, codes.PAUSE, codes.EXTREME_BRADYCARDIA}
+    lost = result.events[result.events["code"] == codes.NO_USABLE_SIGNAL]
+    assert [round(float(row["t_end"]) / 360) for row in lost] == [213]
+    assert (lost["reasons"] & codes.RECOVERING).all()
