@@ -24,6 +24,8 @@ STREAM = np.dtype(
         ("ended", "i8"),
         ("next_seq", "i8"),
         ("next_index", "i8"),
+        ("durable_seq", "i8"),  # records below it are held as durably as agreed
+        ("durable_index", "i8"),
         ("acked_seq", "i8"),
         ("held_bytes", "i8"),  # of records not acknowledged yet
         ("credit_records", "i8"),
@@ -59,6 +61,8 @@ ROW = np.dtype(
         ("chunk", "i8"),  # records with samples before it
         ("n", "i8"),
         ("t0_ns", "i8"),
+        ("begin", "i8"),  # byte where the record begins
+        ("size", "i8"),  # of the record, bytes, a multiple of 8
         ("at", "i8"),  # byte where the values begin
         ("flags", "i8"),
     ],
@@ -299,6 +303,7 @@ def scan(
                     r = handle & 0xFFFF
                     if r < len(streams) and streams[r]["handle"] == handle and streams[r]["owner"] == owners[m]:
                         row["row"] = r
+            row["begin"], row["size"] = begin, end - begin
             if code == 0:
                 if row["row"] < 0:
                     code = NOT_OPEN

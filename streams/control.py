@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgpack
 import zmq
 
 from vitalcore import alarms
 from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.streams import maps, wire
+from vitalcore.streams.keeper import Keeper
 from vitalcore.streams.table import Message, Refusal, Stream, Streams
 from vitalcore.streams.wire import Code
 
@@ -31,8 +33,10 @@ class Control:
         streams: Streams,
         greeting: Mapping[str, Any],
         counters: Callable[[], dict[str, Any]],
+        keeper: Keeper,
     ) -> None:
         self._socket, self._streams, self._greeting, self._counters = socket, streams, greeting, counters
+        self._keeper = keeper
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "HELLO": lambda _: {"type": "WELCOME", "now_ns": time.time_ns()} | dict(self._greeting),
             "PING": self._ping,
@@ -113,15 +117,15 @@ class Control:
         topic = maps.text(fields, "topic")
         start = maps.integer(fields, "from", 0, (1 << 64) - 1)
         stop = maps.integer(fields, "to", 0, (1 << 64) - 1)
-        parts = topic.split("/")
-        stream = self._streams.by_key.get("/".join(parts[:4]))
-        kept = stream.recent.get(parts[4]) if stream is not None and len(parts) == 6 and not parts[5] else None
+        kept = self._kept(topic, start, stop)
         if kept is None:
             raise Refusal(Code.NOT_FOUND, f"nothing was said on {topic}")
         items: list[list[Any]] = []
         size = 0
         more = False
+        newest = 0
         for message in kept:
+            newest = message[0]
             if start <= message[0] <= stop:
                 if size > PAGE_BYTES:
                     more = True
@@ -129,8 +133,31 @@ class Control:
                 items.append(list(_again(message)))
                 size += len(message[1]) + len(message[2])
         oldest = kept[0][0] if kept else 0
-        newest = kept[-1][0] if kept else 0
         return {"type": "REPLAY_OK", "topic": topic, "items": items, "oldest": oldest, "newest": newest, "more": more}
+
+    def _kept(self, topic: str, start: int, stop: int) -> list[Message] | None:
+        """Gather what is held of a topic from memory, and from the journal what is older; None: nothing was said."""
+        parts = topic.split("/")
+        stream = self._streams.by_key.get("/".join(parts[:4])) if len(parts) == 6 and not parts[5] else None
+        found: dict[int, Message] = {}
+        known = stream is not None and parts[4] in stream.recent
+        if stream is not None and known:
+            for message in (*stream.unsaved.get(parts[4], ()), *stream.recent[parts[4]]):
+                found[message[0]] = message
+        journal = self._keeper.journal
+        if journal is not None and start < min(found, default=stop + 1):
+            size = 0
+            for page in journal.pages(topic, start, stop):
+                known = True
+                for message in msgpack.unpackb(page.body, use_list=False):
+                    found.setdefault(message[0], message)
+                size += len(page.body)
+                if size > 2 * PAGE_BYTES:
+                    # the rest is asked for again, from where this ends
+                    last = page.last
+                    found = {seq: message for seq, message in found.items() if seq <= last}
+                    break
+        return [found[seq] for seq in sorted(found)] if known else None
 
     def _config(self, fields: dict[str, Any]) -> dict[str, Any]:
         stream = self._monitored(fields)
@@ -143,6 +170,7 @@ class Control:
                 self._streams.configure(stream, stream.limits.changed(changes, stream.key))
             except ParameterError as error:
                 raise Refusal(Code.BAD_PARAMETER, str(error)) from None
+            self._keeper.configured(stream)
         return {"type": "CONFIG_OK", "key": stream.key, "limits": stream.limits.spelled()}
 
     def _acknowledge(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +181,7 @@ class Control:
             raise Refusal(Code.BAD_PARAMETER, f"there is no alarm {name[:64]}; there are {', '.join(numbers)}")
         if not self._streams.acknowledge(stream, numbers[name]):
             raise Refusal(Code.NOT_FOUND, f"{name} of {stream.key} does not stand")
+        self._keeper.acknowledged(stream, numbers[name])
         return {"type": "ALARM_ACK_OK", "key": stream.key, "code": name}
 
     def _monitored(self, fields: dict[str, Any]) -> Stream:

@@ -17,7 +17,10 @@ from vitalcore.operator import Operator
 from vitalcore.streams import maps, sockets, wire
 from vitalcore.streams.control import Control
 from vitalcore.streams.ingest import Ingest
+from vitalcore.streams.journal import Journal
+from vitalcore.streams.keeper import Keeper
 from vitalcore.streams.live import Live
+from vitalcore.streams.recovery import Recovered, recover
 from vitalcore.streams.table import Streams
 from vitalcore.version import version
 
@@ -35,9 +38,10 @@ class Engine:
     max_streams           : 1 to 65,536
     memory                : bytes that samples under way may come to, over all streams
     limits                : of the alarms, by stream; by default those of the chains
+    journal               : what it keeps on disk and goes on from, closed with the engine; None: acknowledgements mean
+                            `received`, and nothing survives
 
-    The sockets are bound when this returns, so `endpoints` can be read; `run` serves them. Acknowledgements mean
-    `received`: nothing survives the engine.
+    The sockets are bound when this returns, so `endpoints` can be read; `run` serves them.
 
     Errors: ParameterError for an endpoint that leaves this machine or can't be bound.
     """
@@ -51,6 +55,7 @@ class Engine:
         max_streams: int = 8192,
         memory: int = 1 << 29,
         limits: Book | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._chains = warm.CHAINS if chains is None else dict(chains)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -81,9 +86,13 @@ class Engine:
             "max_message": wire.MAX_MESSAGE,
         }
         self._streams = streams
+        self._journal = journal
+        self._keeper = Keeper(streams, journal)
         self._live = Live(self._sockets[1], streams, self.instance)
-        self._ingest = Ingest(self._sockets[0], streams, self._live, greeting)
-        self._control = Control(self._sockets[2], streams, greeting, self.counters)
+        self._live.keeps = journal is not None
+        self._ingest = Ingest(self._sockets[0], streams, self._live, self._keeper, greeting)
+        self._control = Control(self._sockets[2], streams, greeting, self.counters, self._keeper)
+        self.recovered: Recovered | None = None
 
     def run(self, stop: threading.Event | None = None) -> None:
         """Serve until `stop` is set or the process is interrupted, then say goodbye and close.
@@ -94,10 +103,15 @@ class Engine:
         try:
             for _, compile_ in parts(self._chains):
                 compile_()
+            if self._journal is not None:
+                self.recovered = recover(self._journal, self._streams, self._ingest, self._live, self._keeper)
             gc.collect()
             gc.disable()  # `_tidy` collects the young, at its own time
             self.ready.set()
             self._serve(stop or threading.Event())
+            self._keeper.turn(close=True)
+            if self._journal is not None:
+                self._journal.close()
             self._ingest.acknowledge(every=True)
             self._ingest.shut_down()
             for _ in self._live.heartbeat():
@@ -127,7 +141,7 @@ class Engine:
                 "connections": len(streams.owners),
                 "published": self._live.published,
                 "latency_ns": self._live.latency_ns(),
-                "ack": "received",
+                "ack": self._keeper.level,
             }
             | self._ingest.counters
             | sums

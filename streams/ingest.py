@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from vitalcore.errors import ProtocolError
 from vitalcore.kernels import records
 from vitalcore.kernels.records import ROW
-from vitalcore.streams import maps, wire
+from vitalcore.streams import entries, maps, wire
+from vitalcore.streams.entries import Entry
+from vitalcore.streams.keeper import Keeper
 from vitalcore.streams.live import Live
 from vitalcore.streams.maps import Open
-from vitalcore.streams.table import Refusal, Stream, Streams, Table, due
+from vitalcore.streams.table import Refusal, Stream, Streams, Table, due, half_used
 from vitalcore.streams.wire import Ack, Code
 
 MAX_DRAIN = 512  # messages taken before anything else has its turn
@@ -47,8 +49,15 @@ class Ingest:
     Everything a peer sends is bounded before it is looked at; no error of a peer leaves this class.
     """
 
-    def __init__(self, socket: "zmq.Socket[bytes]", streams: Streams, live: Live, greeting: Mapping[str, Any]) -> None:
-        self._socket, self._streams, self._live, self._greeting = socket, streams, live, greeting
+    def __init__(
+        self,
+        socket: "zmq.Socket[bytes]",
+        streams: Streams,
+        live: Live,
+        keeper: Keeper,
+        greeting: Mapping[str, Any],
+    ) -> None:
+        self._socket, self._streams, self._live, self._keeper, self._greeting = socket, streams, live, keeper, greeting
         self._messages: list[bytes] = []
         self._identities: list[bytes] = []
         self._owners: list[int] = []
@@ -96,18 +105,22 @@ class Ingest:
     def acknowledge(self, every: bool) -> None:
         """Send the acknowledgements that are owed: all, or those of streams whose credit is half used."""
         rows = self._streams.rows
+        if not every and not half_used(rows, self._touched).any():
+            return
+        self._keeper.turn()
         which = due(rows[: self._streams.high], None if every else self._touched)
         if not len(which):
             return
         acks = np.zeros(len(which), _ACK)
         acks["magic"], acks["kind"], acks["length"] = wire.ACK_MAGIC, 1, wire.ACK_FORMAT.size
+        acks["code"] = int(Code.STORAGE) if self._keeper.degraded else 0
         owed = rows[which]
         acks["stream"] = owed["handle"]
-        for name in ("session", "credit_records", "next_seq", "credit_bytes"):
+        for name in ("session", "credit_records", "credit_bytes"):
             acks[name] = owed[name]
-        rows["acked_seq"][which] = owed["next_seq"]
-        rows["held_bytes"][which] = 0
+        acks["next_seq"] = rows["acked_seq"][which] = owed["durable_seq"]
         rows["due"][which] = 0
+        rows["held_bytes"][which[owed["durable_seq"] == owed["next_seq"]]] = 0
         owners = owed["owner"]
         order = np.argsort(owners, kind="stable")
         cuts = np.flatnonzero(np.diff(owners[order])) + 1
@@ -134,6 +147,34 @@ class Ingest:
         owners = np.array(self._owners, np.int64)
         identities = self._identities
         self._messages, self._identities, self._owners = [], [], []
+        return self._scan(data, starts, lengths, owners, identities)
+
+    def again(self, entry: Entry) -> None:
+        """Take records of the journal once more."""
+        starts, stops, data = entries.read_records(entry.body)
+        rows = self._streams.rows
+        handles = entries.handles(starts, data)
+        of = np.minimum(handles & 0xFFFF, len(rows) - 1)
+        known = rows["handle"][of] == handles
+        seq = data.view(np.int64)[(starts >> 3) + 3]
+        which, firsts = np.unique(of[known], return_index=True)
+        # an entry that the journal has lost is a gap, not an error of the gateway
+        rows["next_seq"][which] = np.maximum(rows["next_seq"][which], seq[known][firsts])
+        rows["acked_seq"][which] = rows["next_seq"][which]
+        rows["held_bytes"][of] = 0
+        self._arrival_ns = entry.t_ns
+        go_on = self._scan(data, starts, stops - starts, rows["owner"][of], [b""] * len(starts))
+        while go_on():
+            pass
+
+    def _scan(
+        self,
+        data: NDArray[np.uint8],
+        starts: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        owners: NDArray[np.int64],
+        identities: list[bytes],
+    ) -> Callable[[], bool]:
         at = np.zeros(1, np.int64)
         views = data, data.view(np.int64), data.view(np.uint32), data.view(np.uint16)
         out = np.zeros(int((lengths >> 6).sum()) + len(lengths), ROW)
@@ -173,6 +214,7 @@ class Ingest:
             rows = rows[good]
         self.counters["records"] += len(rows)
         self.counters["samples"] += int(rows["n"].sum())
+        self._keeper.took(rows, data, self._arrival_ns)
         start = 0
         for i in ((rows["kind"] != wire.DATA) | (rows["missing"] != 0)).nonzero()[0].tolist():
             self._compute(rows[start:i], data)
@@ -189,23 +231,33 @@ class Ingest:
             return
         streams = self._streams
         of = rows["row"]
-        tables = streams.rows["table"][of]
         every = streams.clock_every[of]
         tick = (rows["index"] + rows["n"]) // every != rows["index"] // every
-        for i in (tick | (rows["chunk"] == 0)).nonzero()[0].tolist():
-            stream = streams.by_row[of[i]]
-            if stream is not None and stream.clock is not None:
-                index, t0_ns = int(rows["index"][i]), int(rows["t0_ns"][i])
-                if not 0 < t0_ns < LAST_NS:  # none: the stream counts on from its arrival
-                    index, t0_ns = index + int(rows["n"][i]), self._arrival_ns
-                    if stream.clock.offset_ns is not None:
-                        continue
-                step_ns = stream.clock.update(index, t0_ns)
-                if step_ns:
-                    self._live.clock_step(stream, index, step_ns, self._arrival_ns)
+        tick |= rows["chunk"] == 0
+        part = parts(of, tick)
+        for number in range(int(part.max()) + 1):
+            mine = part == number
+            for i in (tick & mine).nonzero()[0].tolist():
+                self._set_clock(streams.by_row[of[i]], cast(np.void, rows[i]))
+            self._push_all(rows if mine.all() else rows[mine], data)
+
+    def _set_clock(self, stream: Stream | None, row: np.void) -> None:
+        if stream is None or stream.clock is None:
+            return
+        index, t0_ns = int(row["index"]), int(row["t0_ns"])
+        if not 0 < t0_ns < LAST_NS:  # none: the stream counts on from its arrival
+            index, t0_ns = index + int(row["n"]), self._arrival_ns
+            if stream.clock.offset_ns is not None:
+                return
+        step_ns = stream.clock.update(index, t0_ns)
+        if step_ns:
+            self._live.clock_step(stream, index, step_ns, self._arrival_ns)
+
+    def _push_all(self, rows: NDArray[np.void], data: NDArray[np.uint8]) -> None:
+        tables = self._streams.rows["table"][rows["row"]]
         numbers = [int(tables[0])] if (tables == tables[0]).all() else np.unique(tables).tolist()
         for number in numbers:
-            self._push(streams.tables[number], rows, (tables == number).nonzero()[0], data)
+            self._push(self._streams.tables[number], rows, (tables == number).nonzero()[0], data)
 
     def _push(self, table: Table, rows: NDArray[np.void], which: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
         streams = self._streams
@@ -279,10 +331,36 @@ class Ingest:
                 raise Refusal(Code.NOT_OPEN, "this connection has not opened that stream")
             row = self._streams.rows[stream.row]
             credit = [int(row["credit_records"]), int(row["credit_bytes"])]
-            return maps.pack("CREDIT", key=stream.key, credit=credit, next_seq=int(row["next_seq"]))
+            return maps.pack("CREDIT", key=stream.key, credit=credit, next_seq=int(row["durable_seq"]))
         raise Refusal(Code.BAD_MESSAGE, "on ingest a message is HELLO, OPEN, CREDIT or PING")
 
     def _open(self, opened: Open, identity: bytes) -> bytes:
+        self._keeper.turn()
+        stream = self.enter(opened, identity)
+        self._keeper.opened(stream, self._arrival_ns)
+        row = self._streams.rows[stream.row]
+        return maps.pack(
+            "OPEN_OK",
+            key=stream.key,
+            stream=int(row["handle"]),
+            session=opened.session,
+            next_seq=int(row["durable_seq"]),
+            next_index=int(row["durable_index"]),
+            credit=[int(row["credit_records"]), int(row["credit_bytes"])],
+            ack=self._keeper.level,
+            resume="in_order",
+        )
+
+    def enter(self, opened: Open, identity: bytes, at: int | None = None, t_ns: int | None = None) -> Stream:
+        """Open a stream, or go on with it on another connection.
+
+        at   : row to give it; None: any
+        t_ns : when; None: now
+
+        Errors: Refusal
+        """
+        if t_ns is not None:
+            self._arrival_ns = t_ns
         stream = self._streams.find(opened)
         if stream is not None:
             self._streams.take_over(stream, opened, identity)
@@ -290,30 +368,22 @@ class Ingest:
             before = self._streams.by_key.get(opened.key)
             if before is not None:
                 self.finish(before)
-            stream = self._streams.open(opened, identity, self._arrival_ns)
+            stream = self._streams.open(opened, identity, self._arrival_ns, at)
             self._live.opened(stream)
-        row = self._streams.rows[stream.row]
-        return maps.pack(
-            "OPEN_OK",
-            key=stream.key,
-            stream=int(row["handle"]),
-            session=opened.session,
-            next_seq=int(row["next_seq"]),
-            next_index=int(row["next_index"]),
-            credit=[int(row["credit_records"]), int(row["credit_bytes"])],
-            ack="received",
-            resume="in_order",
-        )
+        return stream
 
     def _refuse(self, identity: bytes, row: int, code: int, stream: int = 0, session: int = 0) -> None:
+        if self._keeper.silent:
+            return
         if row >= 0:
-            self._send(identity, self._refusal(row, code))
+            # it names what is expected next, below which everything is held as agreed: not before that is so
+            self._keeper.after(lambda: self._send(identity, self._refusal(row, code)))
         else:
             self._send(identity, wire.encode_ack(Ack(session & (1 << 63) - 1, stream, 0, 0, 0, code)))
 
     def _refusal(self, row: int, code: int) -> bytes:
         held = self._streams.rows[row]
-        session, handle, next_seq = int(held["session"]), int(held["handle"]), int(held["next_seq"])
+        session, handle, next_seq = int(held["session"]), int(held["handle"]), int(held["durable_seq"])
         return wire.encode_ack(
             Ack(session, handle, next_seq, int(held["credit_records"]), int(held["credit_bytes"]), code)
         )
@@ -323,3 +393,20 @@ class Ingest:
             self._socket.send_multipart([identity, message], zmq.NOBLOCK)
         except zmq.ZMQError:
             return  # the peer is gone or does not read; what is owed is cumulative and will be owed again
+
+
+def parts(of: NDArray[np.int64], tick: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Number the parts in which records are computed: a tick of its clock begins a stream's next part.
+
+    What is found in a record bears the time that the clock gave up to there, however many records come together.
+
+    of   : stream of each record, [n]
+    tick : whether its clock is set by a record, [n]
+    """
+    order = np.argsort(of, kind="stable")
+    first = np.ones(len(of), bool)
+    first[1:] = np.diff(of[order]) != 0
+    ticks = np.cumsum(tick[order] & ~first)
+    part = np.empty(len(of), np.int64)
+    part[order] = ticks - ticks[first][np.cumsum(first) - 1]
+    return part

@@ -30,6 +30,8 @@ class Live:
         self._changed: dict[tuple[Stream, str], int] = {}
         self._beats = 0
         self._frames: dict[int, list[tuple[NDArray[np.float64], int]]] = {}
+        self.keeps = False  # messages wait in `unsaved` for the journal
+        self.silent = False  # while what was journaled is done again: it was said before, or is asked for
         self.published = 0
         self.latencies_ns = np.zeros(LATENCIES, np.int64)
 
@@ -188,9 +190,13 @@ class Live:
         t_event_ns = min(max(t_event_ns, -_LIMIT), _LIMIT)
         t_known_ns = min(max(t_known_ns, -_LIMIT), _LIMIT)
         header = wire.spell_live(_KIND[what], 0, seq, max(index, 0), t_event_ns, t_known_ns, now_ns, payload)
-        self._send(topic, header, payload)
         stream.recent[what].append((seq, header, payload))
+        if self.keeps and what != "wave":
+            stream.unsaved.setdefault(what, []).append((seq, header, payload))
         self._changed[stream, what] = seq
+        if self.silent:
+            return
+        self._send(topic, header, payload)
         if arrival_ns:
             self.latencies_ns[self.published % LATENCIES] = now_ns - arrival_ns
             self.published += 1

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -47,6 +47,7 @@ class Table:
 
     def __init__(self, design: Design, signal: Signal) -> None:
         self.ward = Ward(design)
+        self.layout = f"{design.memory[0].dtype.descr} {design.memory[1].size}"
         self.timed = signal.fs_hz is None
         self.columns = signal.columns
         self.scale = np.ones((16, len(signal.channels)))
@@ -77,6 +78,7 @@ class Stream:
     recent  : last messages, by what they are, to be sent again
     limits  : of its alarms; None where its chain has none
     standing: last message of each alarm that stands, by its code
+    unsaved : messages that are not in the journal's results yet, by what they are
     """
 
     key: str
@@ -93,6 +95,7 @@ class Stream:
     topics: dict[str, bytes] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     recent: dict[str, deque[Message]] = field(default_factory=dict)
+    unsaved: dict[str, list[Message]] = field(default_factory=dict)
 
     def topic(self, what: str) -> bytes:
         """Return the topic of one sort of message."""
@@ -123,6 +126,8 @@ class Streams:
         self.seen_ns = np.zeros(limit, np.int64)
         self.wave_wanted = np.zeros(limit, bool)
         self.clock_every = np.ones(limit, np.int64)
+        self.dirty = np.zeros(limit, np.int64)  # first entry of the journal that changed a stream since it was saved
+        self.forgotten: Callable[[Stream], None] = lambda stream: None  # told before a stream is forgotten
         self.high = 0  # no row from here on has been used
         self._held: dict[int, int] = {}  # streams of each connection
         self._free = list(range(limit))[::-1]
@@ -157,10 +162,73 @@ class Streams:
         row = self.rows[stream.row]
         self._let_go(stream)
         row["next_seq"] = max(int(row["next_seq"]), opened.first_seq)
+        row["durable_seq"] = max(int(row["durable_seq"]), opened.first_seq)
         self._own(stream, identity)
 
-    def open(self, opened: Open, identity: bytes, now_ns: int) -> Stream:
+    def open(self, opened: Open, identity: bytes, now_ns: int, at: int | None = None) -> Stream:
         """Give a new stream or a new session its row and slot; an earlier session must have been finished.
+
+        at : row to give it; None: any
+
+        Errors: Refusal
+        """
+        before = self.by_key.get(opened.key)
+        limits = before.limits if before is not None and before.opened.kind == opened.kind else self._limits(opened)
+        signal, design, unit = self._understand(opened, limits)
+        credit = _credit_bytes(opened)
+        freed = int(self.rows[before.row]["credit_bytes"]) if before else 0
+        while credit > self._memory + freed or (before is None and not self._free):
+            if not self._make_room(now_ns, before):
+                raise Refusal(Code.FULL, f"there is no room for another stream; {len(self.by_key)} are open")
+        stream = Stream(opened.key, -1, opened, identity, opened.first_index)
+        if before is not None:
+            stream.counts = {what: max(count, opened.first_index) for what, count in before.counts.items()}
+            stream.recent, stream.topics, stream.unsaved = before.recent, before.topics, before.unsaved
+            stream.wave_base = before.wave_base + int(self.rows[before.row]["chunks"])
+            self.remove(before)
+        stream.wave_base = max(stream.wave_base, opened.first_index)
+        stream.limits = limits
+        row = self._admit(stream, signal, design, unit, now_ns, at)
+        row["session"], row["next_seq"], row["next_index"] = opened.session, opened.first_seq, opened.first_index
+        row["durable_seq"], row["durable_index"] = opened.first_seq, opened.first_index
+        self._own(stream, identity)
+        return stream
+
+    def admit(self, stream: Stream, numbers: NDArray[np.void], memory: bytes | None, at: int, now_ns: int) -> None:
+        """Put back a stream that was saved; nobody owns it yet.
+
+        numbers : its row of STREAM
+        memory  : of its slot; None: it has ended
+        at      : row that it had
+
+        Errors: Refusal, SnapshotError
+        """
+        signal, design, unit = self._understand(stream.opened, stream.limits)
+        row = self._admit(stream, signal, design, unit, now_ns, at)
+        places = {name: int(row[name]) for name in ("slot", "table", "credit_records", "credit_bytes")}
+        self.rows[stream.row] = numbers
+        for name, value in places.items():
+            row[name] = value
+        row["handle"] = row["owner"] = -1
+        row["durable_seq"], row["durable_index"] = row["next_seq"], row["next_index"]
+        row["acked_seq"], row["held_bytes"], row["due"] = row["next_seq"], 0, 0
+        if memory is None:
+            self.close_slot(stream)
+        else:
+            self.tables[row["table"]].ward.restore(int(row["slot"]), memory)
+
+    def layout(self, stream: Stream) -> str:
+        """Return what the memory of a stream looks like; "" where it has ended."""
+        table = int(self.rows[stream.row]["table"])
+        return "" if table < 0 else self.tables[table].layout
+
+    def memory(self, stream: Stream) -> bytes | None:
+        """Return what the slot of a stream remembers; None where it has ended."""
+        row = self.rows[stream.row]
+        return None if row["table"] < 0 else self.tables[row["table"]].ward.snapshot(int(row["slot"]))
+
+    def _understand(self, opened: Open, limits: Limits | None) -> tuple[Signal, Design, float]:
+        """Design the chain of a stream; return it with its signal and what turns its unit into the chain's.
 
         Errors: Refusal
         """
@@ -176,41 +244,34 @@ class Streams:
             raise Refusal(Code.BAD_PARAMETER, f"a {opened.kind} stream needs {wanted}")
         labels = tuple(channel.label for channel in opened.channels)
         unit_name = "mV" if opened.kind == "ecg" else opened.channels[0].unit
-        before = self.by_key.get(opened.key)
-        limits = before.limits if before is not None and before.opened.kind == opened.kind else self._limits(opened)
+        signal = Signal(opened.kind, opened.rate, labels, unit_name)
         try:
-            design = self._design(Signal(opened.kind, opened.rate, labels, unit_name), limits)
+            return signal, self._design(signal, limits), unit
         except ParameterError as error:
             raise Refusal(Code.BAD_PARAMETER, str(error)) from None
-        credit = _credit_bytes(opened)
-        freed = int(self.rows[before.row]["credit_bytes"]) if before else 0
-        while credit > self._memory + freed or (before is None and not self._free):
-            if not self._make_room(now_ns, before):
-                raise Refusal(Code.FULL, f"there is no room for another stream; {len(self.by_key)} are open")
-        counts, recent, topics, waves = {}, {}, {}, 0
-        if before is not None:
-            counts, recent, topics = before.counts, before.recent, before.topics
-            waves = before.wave_base + int(self.rows[before.row]["chunks"])
-            self.forget(before)
-        signal = Signal(opened.kind, opened.rate, labels, unit_name)
-        stream = Stream(opened.key, self._free.pop(), opened, identity, opened.first_index)
-        stream.signal, stream.wave, stream.limits = signal, design.wave, limits
-        stream.counts = {what: max(count, opened.first_index) for what, count in counts.items()}
-        stream.recent, stream.topics = recent, topics
-        stream.wave_base = max(waves, opened.first_index)
+
+    def _admit(
+        self, stream: Stream, signal: Signal, design: Design, unit: float, now_ns: int, at: int | None
+    ) -> np.void:
+        """Give a stream a row and a slot; return the row."""
+        if at is None:
+            stream.row = self._free.pop()
+        else:
+            self._free.remove(at)
+            stream.row = at
+        opened = stream.opened
+        stream.signal, stream.wave = signal, design.wave
         stream.clock = Clock(opened.rate) if opened.rate else None
         self._place(stream, design, signal, unit)
-        row = self.rows[stream.row]
-        row["session"], row["next_seq"], row["next_index"] = opened.session, opened.first_seq, opened.first_index
-        row["n_channels"], row["dtype"], row["timed"] = len(labels), opened.dtype, opened.rate is None
-        row["credit_records"], row["credit_bytes"] = CREDIT_RECORDS, credit
-        self._memory -= credit
+        row: np.void = self.rows[stream.row]
+        row["n_channels"], row["dtype"], row["timed"] = len(signal.channels), opened.dtype, opened.rate is None
+        row["credit_records"], row["credit_bytes"] = CREDIT_RECORDS, _credit_bytes(opened)
+        self._memory -= int(row["credit_bytes"])
         self.seen_ns[stream.row] = now_ns
         self.clock_every[stream.row] = max(1, int(opened.rate / CLOCK_UPDATES_HZ)) if opened.rate else 1
         self.by_key[stream.key] = self.by_row[stream.row] = stream
         self.high = max(self.high, stream.row + 1)
-        self._own(stream, identity)
-        return stream
+        return row
 
     def configure(self, stream: Stream, limits: Limits) -> None:
         """Give the alarms of a stream other limits, in this session and those after it."""
@@ -237,6 +298,17 @@ class Streams:
 
     def forget(self, stream: Stream) -> None:
         """Forget a stream."""
+        self.forgotten(stream)
+        self.remove(stream)
+
+    def disown(self) -> None:
+        """Take every stream from its connection."""
+        self.rows["handle"] = self.rows["owner"] = -1
+        self.owners.clear()
+        self._held.clear()
+
+    def remove(self, stream: Stream) -> None:
+        """Take a stream out; what it has told the journal stays there."""
         self.close_slot(stream)
         self._let_go(stream)
         row = self.rows[stream.row]
@@ -245,11 +317,12 @@ class Streams:
         row["handle"] = row["owner"] = row["slot"] = row["table"] = -1
         self.by_row[stream.row] = None
         self.wave_wanted[stream.row] = False
+        self.dirty[stream.row] = 0
         del self.by_key[stream.key]
         self._free.append(stream.row)
 
     def _limits(self, opened: Open) -> Limits | None:
-        chain = self.chains[opened.kind]
+        chain = self.chains.get(opened.kind)
         if not isinstance(chain, Ecg):
             return None
         return limits_of(chain.limits) if self._book is None else self._book.of(opened.key)
@@ -287,11 +360,13 @@ class Streams:
         self._generation = self._generation % 0xFFFF + 1
         row = self.rows[stream.row]
         row["handle"], row["owner"] = self._generation << 16 | stream.row, owner
-        row["acked_seq"], row["held_bytes"], row["due"] = row["next_seq"], 0, 0
+        row["acked_seq"], row["held_bytes"], row["due"] = row["durable_seq"], 0, 0
         stream.identity = identity
 
     def _let_go(self, stream: Stream) -> None:
-        owner = self.owners[stream.identity]
+        owner = self.owners.get(stream.identity)
+        if owner is None:
+            return  # nobody's since the engine was started
         self._held[owner] -= 1
         if not self._held[owner]:
             del self._held[owner], self.owners[stream.identity]
@@ -311,10 +386,15 @@ def _credit_bytes(opened: Open) -> int:
 
 
 def due(rows: NDArray[np.void], among: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    """List the rows that are owed an acknowledgement: all, or those of `among` whose credit is half used."""
+    """List the rows that are owed an acknowledgement: all, or those of `among`."""
     if among is None:
         return rows["due"].nonzero()[0]
+    return np.unique(among[rows["due"][among] != 0])
+
+
+def half_used(rows: NDArray[np.void], among: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell of which rows half of the credit is used."""
     some = rows[among]
     waiting = some["next_seq"] - some["acked_seq"]
-    half = (2 * waiting >= some["credit_records"]) | (2 * some["held_bytes"] >= some["credit_bytes"])
-    return np.unique(among[half]) if half.any() else among[:0]
+    used: NDArray[np.bool_] = (2 * waiting >= some["credit_records"]) | (2 * some["held_bytes"] >= some["credit_bytes"])
+    return used

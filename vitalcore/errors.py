@@ -27,3 +27,7 @@ class NoSignalError(ReadError):
 
 class ProtocolError(VitalcoreError):
     """A peer broke the wire protocol, or refused what was asked of it."""
+
+
+class JournalError(VitalcoreError):
+    """A journal that can't be opened, or is none."""

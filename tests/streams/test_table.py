@@ -9,7 +9,7 @@ import pytest
 from tests.streams.chain import Peaks
 from vitalcore.face import Face
 from vitalcore.streams.maps import Channel, Open
-from vitalcore.streams.table import IDLE_NS, Refusal, Streams, due
+from vitalcore.streams.table import IDLE_NS, Refusal, Streams, due, half_used
 from vitalcore.streams.wire import Code
 
 OPENED = Open("icu/p1/monitor/ecg", 7, "ecg", Fraction(250), (Channel("II", "mV", 2.0, 1.0),), 3)
@@ -92,10 +92,12 @@ def test_acknowledgements_are_due_at_half_the_credit_or_on_the_tick() -> None:
     stream = held.open(OPENED, b"peer", 0)
     row = held.rows[stream.row]
     row["due"], row["next_seq"] = 1, int(row["credit_records"]) // 2 - 1
-    assert due(held.rows, np.array([stream.row, stream.row])).tolist() == []
+    touched = np.array([stream.row, stream.row])
+    assert half_used(held.rows, touched).tolist() == [False, False]
     assert due(held.rows, None).tolist() == [stream.row]
     row["next_seq"] += 1
-    assert due(held.rows, np.array([stream.row, stream.row])).tolist() == [stream.row]
+    assert half_used(held.rows, touched).tolist() == [True, True]
+    assert due(held.rows, touched).tolist() == [stream.row]
     assert np.flatnonzero(held.rows["handle"] >= 0).tolist() == [stream.row]
 
 
