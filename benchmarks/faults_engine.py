@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.streams import sockets
 from vitalcore.streams.gateway import Gateway
 from vitalcore.streams.maps import Channel
 from vitalcore.streams.subscriber import Message, Subscriber
@@ -23,6 +22,8 @@ from vitalcore.streams.subscriber import Message, Subscriber
 FS_HZ = 250
 CHUNK = 10  # samples a record
 SERVE = [sys.executable, "-m", "vitalcore.cli.main", "serve"]
+
+WHATS = ("beat", "delineation", "event", "feature", "alarm", "gap")
 
 Key = tuple[str, int]
 
@@ -38,7 +39,8 @@ class Served:
         self.journal = journal
         self.ports = free_ports(3)
         self.endpoints = {
-            name: f"tcp://127.0.0.1:{port}" for name, port in zip(("ingest", "live", "control"), self.ports, strict=True)
+            name: f"tcp://127.0.0.1:{port}"
+            for name, port in zip(("ingest", "live", "control"), self.ports, strict=True)
         }
         self.starts_s: list[float] = []
         self.said: list[str] = []
@@ -125,11 +127,11 @@ def run_load(engine: Served, x: NDArray[np.float32], kills: int, seed: int = 1, 
     engine.start()
     where = engine.endpoints
     found: dict[Key, tuple[Any, ...]] = {}
-    with Subscriber(where["live"], where["control"], "faults/") as subscriber, Gateway(where["ingest"], 1) as gateway:
+    keys = [f"faults/p{i}/monitor/ecg" for i in range(len(x))]
+    topics = tuple(f"{key}/{what}/" for key in keys for what in WHATS)
+    with Subscriber(where["live"], where["control"], topics) as subscriber, Gateway(where["ingest"], 1) as gateway:
         subscriber.status()
-        streams = [
-            gateway.open(f"faults/p{i}/monitor/ecg", "ecg", FS_HZ, [Channel("II", "mV")]) for i in range(len(x))
-        ]
+        streams = [gateway.open(key, "ecg", FS_HZ, [Channel("II", "mV")]) for key in keys]
         origin_ns = 1_700_000_000_000_000_000
         begun = time.monotonic()
         for k in range(chunks):
@@ -177,9 +179,8 @@ def _note(message: Message, found: dict[Key, tuple[Any, ...]]) -> None:
     payload = {name: value for name, value in message.payload.items() if name != "t_arrival_ns"}
     what = header.sample_index, header.t_event_ns, header.t_known_ns, repr(sorted(payload.items()))
     key = message.topic, header.topic_seq
-    if message.what not in ("wave", "heartbeat"):
-        if found.setdefault(key, what) != what:
-            found[message.topic + "?", header.topic_seq] = what
+    if found.setdefault(key, what) != what:
+        found[message.topic + "?", header.topic_seq] = what  # said twice, and not the same
 
 
 def run(

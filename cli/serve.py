@@ -29,8 +29,12 @@ import click
     show_default=True,
     help="What an acknowledgement survives, with --journal: the engine's end, or loss of power.",
 )
-@click.option("--keep-days", type=click.FloatRange(0.01, 36500), default=7.0, show_default=True, help="Age of what is kept.")
-@click.option("--keep-gb", type=click.FloatRange(0.01, 1e6), default=16.0, show_default=True, help="Size of the journal.")
+@click.option(
+    "--keep-days", type=click.FloatRange(0.01, 36500), default=7.0, show_default=True, help="Age of what is kept."
+)
+@click.option(
+    "--keep-gb", type=click.FloatRange(0.01, 1e6), default=16.0, show_default=True, help="Size of the journal."
+)
 def serve(
     ingest: str,
     live: str,

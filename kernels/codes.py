@@ -56,6 +56,7 @@ HEART_RATE_HIGH = 60
 HEART_RATE_LOW = 61
 LEAD_DISCONNECTED = 62
 NOISY_SIGNAL = 63
+STORAGE_FAILED = 64
 
 # reasons: bits
 MISSING = 1 << 0  # samples are NaN or lost

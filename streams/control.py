@@ -25,6 +25,7 @@ class Control:
 
     greeting : what WELCOME says
     counters : of the whole engine, for STATUS
+    own      : what the engine says of itself
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class Control:
         greeting: Mapping[str, Any],
         counters: Callable[[], dict[str, Any]],
         keeper: Keeper,
+        own: Mapping[str, Stream],
     ) -> None:
         self._socket, self._streams, self._greeting, self._counters = socket, streams, greeting, counters
-        self._keeper = keeper
+        self._keeper, self._own = keeper, own
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "HELLO": lambda _: {"type": "WELCOME", "now_ns": time.time_ns()} | dict(self._greeting),
             "PING": self._ping,
@@ -138,7 +140,8 @@ class Control:
     def _kept(self, topic: str, start: int, stop: int) -> list[Message] | None:
         """Gather what is held of a topic from memory, and from the journal what is older; None: nothing was said."""
         parts = topic.split("/")
-        stream = self._streams.by_key.get("/".join(parts[:4])) if len(parts) == 6 and not parts[5] else None
+        key = "/".join(parts[:4]) if len(parts) == 6 and not parts[5] else ""
+        stream = self._streams.by_key.get(key) or self._own.get(key)
         found: dict[int, Message] = {}
         known = stream is not None and parts[4] in stream.recent
         if stream is not None and known:
@@ -199,7 +202,7 @@ class Control:
 
     def _topics(self, prefix: str, after: str) -> list[tuple[str, Stream, str]]:
         found = []
-        for stream in self._streams.by_key.values():
+        for stream in (*self._streams.by_key.values(), *self._own.values()):
             for what, kept in stream.recent.items():
                 topic = f"{stream.key}/{what}/"
                 if kept and topic > after and topic.startswith(prefix):

@@ -91,7 +91,7 @@ class Engine:
         self._live = Live(self._sockets[1], streams, self.instance)
         self._live.keeps = journal is not None
         self._ingest = Ingest(self._sockets[0], streams, self._live, self._keeper, greeting)
-        self._control = Control(self._sockets[2], streams, greeting, self.counters, self._keeper)
+        self._control = Control(self._sockets[2], streams, greeting, self.counters, self._keeper, self._live.own)
         self.recovered: Recovered | None = None
 
     def run(self, stop: threading.Event | None = None) -> None:
@@ -142,6 +142,7 @@ class Engine:
                 "published": self._live.published,
                 "latency_ns": self._live.latency_ns(),
                 "ack": self._keeper.level,
+                "storage": self._keeper.degraded or "ok",
             }
             | self._ingest.counters
             | sums
@@ -173,6 +174,7 @@ class Engine:
                 self._ingest.acknowledge(every=True)
                 ack_at = now + ACK_NS
             if now >= heartbeat_at:
+                self._live.storage(self._keeper.degraded)
                 beats = self._live.heartbeat()
                 heartbeat_at = now + HEARTBEAT_NS
                 _tidy()

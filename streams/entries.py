@@ -37,7 +37,9 @@ def spell_records(starts: NDArray[np.int64], lengths: NDArray[np.int64], data: N
     if n and starts[0] == 0 and starts[-1] + lengths[-1] == len(data) and (starts[1:] == (starts + lengths)[:-1]).all():
         whole = data.tobytes()
     else:
-        whole = b"".join(data[a : a + size].tobytes() for a, size in zip(starts.tolist(), lengths.tolist(), strict=True))
+        whole = b"".join(
+            data[a : a + size].tobytes() for a, size in zip(starts.tolist(), lengths.tolist(), strict=True)
+        )
     begins = np.zeros(n + 1, np.int64)
     begins[0] = n
     begins[1:] = np.cumsum(lengths) - lengths

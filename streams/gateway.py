@@ -35,7 +35,8 @@ AWAY_NS = 3_000_000_000  # an engine that was named by another and says nothing 
 MAX_LINKS = 64
 MAX_REDIRECTS = 4  # in a row
 MAX_LOST = 1 << 50  # samples that one GAP may bridge
-_NOT_OPEN, _SHUTTING_DOWN = int(Code.NOT_OPEN), int(Code.SHUTTING_DOWN)  # compared once an acknowledgement
+# compared once an acknowledgement
+_NOT_OPEN, _SHUTTING_DOWN, _STORAGE = int(Code.NOT_OPEN), int(Code.SHUTTING_DOWN), int(Code.STORAGE)
 _NEVER = (Code.STALE_SESSION, Code.BAD_PARAMETER, Code.BAD_MESSAGE)  # an old session refused so is never taken
 MAX_RECEIVED = 4096  # messages worked on by one poll
 
@@ -521,9 +522,9 @@ class Gateway:
             return
         spool.heard_ns = now_ns
         spool.credit_records, spool.credit_bytes = records, size
-        if code in (0, _SHUTTING_DOWN):
+        if code in (0, _SHUTTING_DOWN, _STORAGE):
             spool.acknowledge(next_seq)
-        elif code in (Code.SEQ_GAP, Code.NO_CREDIT, Code.STORAGE):
+        elif code in (Code.SEQ_GAP, Code.NO_CREDIT):
             spool.rewind(next_seq, now_ns)
         elif code in (Code.STALE_SESSION, Code.FORBIDDEN):
             self._refused(spool, code, Code(code).name)

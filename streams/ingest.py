@@ -132,7 +132,8 @@ class Ingest:
     def shut_down(self) -> None:
         """Tell every gateway that nothing more is taken."""
         for stream in self._streams.by_key.values():
-            self._send(stream.identity, self._refusal(stream.row, Code.SHUTTING_DOWN))
+            if stream.identity:  # nobody's since the engine was started
+                self._send(stream.identity, self._refusal(stream.row, Code.SHUTTING_DOWN))
 
     def _begin(self) -> Callable[[], bool]:
         parts: list[bytes] = []
@@ -202,19 +203,20 @@ class Ingest:
         streams = self._streams
         self._touched = touched = rows["row"][rows["row"] >= 0]
         streams.seen_ns[touched] = self._arrival_ns
+        refused = rows[:0]
         if rows["code"].any():
             good = rows["code"] == 0
-            told = set()
-            for row in rows[~good]:
-                self.counters["refused"] += 1
-                which = int(row["row"]), int(row["code"]), int(row["message"]) if row["row"] < 0 else -1
-                if which not in told:  # one word a stream is enough: it names what is expected next
-                    told.add(which)
-                    self._refuse(identities[row["message"]], *which[:2], int(row["stream"]), int(row["session"]))
-            rows = rows[good]
+            rows, refused = rows[good], rows[~good]
         self.counters["records"] += len(rows)
         self.counters["samples"] += int(rows["n"].sum())
         self._keeper.took(rows, data, self._arrival_ns)
+        told = set()
+        for row in refused:
+            self.counters["refused"] += 1
+            which = int(row["row"]), int(row["code"]), int(row["message"]) if row["row"] < 0 else -1
+            if which not in told:  # one word a stream is enough: it names what is expected next
+                told.add(which)
+                self._refuse(identities[row["message"]], *which[:2], int(row["stream"]), int(row["session"]))
         start = 0
         for i in ((rows["kind"] != wire.DATA) | (rows["missing"] != 0)).nonzero()[0].tolist():
             self._compute(rows[start:i], data)

@@ -1,5 +1,6 @@
 """The journal: one SQLite file with what came in, what was made of it, and where to go on after a crash."""
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -216,20 +217,22 @@ class Journal:
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Read the entries after a number, in order; what is damaged is named in `damage` and left out."""
-        expected = after + 1
+        expected = 0
         for id_, kind, t_ns, body, crc in self._rows(
             "SELECT id, kind, t_ns, body, crc FROM log WHERE id > ? ORDER BY id", after
         ):
-            if id_ > expected and after + 1 != expected:
-                self.damage.append(f"entries {expected} to {id_ - 1}")
+            good = crc == _crc(body, id_, kind, t_ns)
+            refused = good and kind == entries.LOST
+            begins = int.from_bytes(body, "little") if refused else id_
+            if expected and begins > expected:
+                self.damage.append(f"entries {expected} to {begins - 1}")
             expected = id_ + 1
-            if crc != _crc(body, id_, kind, t_ns):
+            if refused:
+                self.damage.append(f"entries {begins} to {id_}: the disk refused them")
+            elif not good:
                 self.damage.append(f"entry {id_}")
-                continue
-            if kind == entries.LOST:
-                self.damage.append(f"entries {int.from_bytes(body, 'little')} to {id_}: the disk refused them")
-                continue
-            yield Entry(id_, kind, t_ns, body)
+            else:
+                yield Entry(id_, kind, t_ns, body)
 
     def pages(self, topic: str, first: int, last: int) -> Iterator[Page]:
         """Read the results of a topic that touch first to last, in order."""
@@ -317,10 +320,8 @@ class Journal:
         try:
             fresh = self._open()
         except (sqlite3.Error, OSError, JournalError):
-            try:
+            with contextlib.suppress(sqlite3.Error):
                 database.rollback()
-            except sqlite3.Error:
-                pass
             return database
         database.close()
         return fresh
@@ -455,7 +456,9 @@ def _erase(database: sqlite3.Connection, job: Erasure) -> None:
             if left.body != body or left.kind != kind:
                 rows += 1
                 crc = _crc(left.body, id_, left.kind, t_ns)
-                database.execute("UPDATE log SET kind = ?, body = ?, crc = ? WHERE id = ?", (left.kind, left.body, crc, id_))
+                database.execute(
+                    "UPDATE log SET kind = ?, body = ?, crc = ? WHERE id = ?", (left.kind, left.body, crc, id_)
+                )
         for table, column in (("opening", "key"), ("stream", "key"), ("result", "topic")):
             rows += database.execute(f"DELETE FROM {table} WHERE substr({column}, 1, ?) = ?", like).rowcount
         database.execute("COMMIT")

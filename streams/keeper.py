@@ -133,6 +133,9 @@ class Keeper:
         """
         rows = [stream.row for stream in self._streams.by_key.values()]
         self._streams.dirty[rows] = after + 1
+        numbers = self._streams.rows
+        numbers["durable_seq"], numbers["durable_index"] = numbers["next_seq"], numbers["next_index"]
+        numbers["held_bytes"] = numbers["due"] = 0
         self._saves_all = self._behind = bool(rows)
         self.silent = False
 

@@ -7,13 +7,16 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from vitalcore.kernels.finding import ALARM, BEAT, ENDED, FEATURE, STATE, WAVES
+from vitalcore.kernels import codes
+from vitalcore.kernels.finding import ALARM, ASSERTED, BEAT, ENDED, FEATURE, RAISED, STATE, WAVES
 from vitalcore.streams import maps, messages, wire
+from vitalcore.streams.maps import Open
 from vitalcore.streams.table import Stream, Streams, Table
 
 MAX_SUBSCRIPTIONS = 65_536
 MAX_PREFIX = 300  # bytes; no topic is longer
 LATENCIES = 4096  # last ones kept
+ASSERT_NS = 10_000_000_000  # an alarm that stands is said again
 _KIND = {what: number + 1 for number, what in enumerate(wire.WHATS)}
 _SNDMORE = int(zmq.SNDMORE)
 _LIMIT = (1 << 63) - 1
@@ -30,6 +33,8 @@ class Live:
         self._changed: dict[tuple[Stream, str], int] = {}
         self._beats = 0
         self._frames: dict[int, list[tuple[NDArray[np.float64], int]]] = {}
+        self.own: dict[str, Stream] = {}  # what the engine says of itself, to each site
+        self._asserted_ns: dict[str, int] = {}
         self.keeps = False  # messages wait in `unsaved` for the journal
         self.silent = False  # while what was journaled is done again: it was said before, or is asked for
         self.published = 0
@@ -134,6 +139,28 @@ class Live:
         payload = messages.clock_step(index, step_ns, arrival_ns)
         self._say(stream, "event", index, t_ns, t_ns, payload, arrival_ns)
 
+    def storage(self, refused: str) -> None:
+        """Tell every site that the disk refuses what came in, again every 10 s, and once that it is well again.
+
+        refused : why; "" while it does not
+        """
+        now_ns = time.time_ns()
+        for site in {key.split("/", 1)[0] for key in self._streams.by_key}:
+            key = f"{site}/-/-/engine"
+            own = self.own.setdefault(key, Stream(key, -1, Open(key, 0, "numeric", None, (), 1), b""))
+            standing = own.standing.get(codes.STORAGE_FAILED)
+            if not refused and standing is None:
+                continue
+            if refused and standing is not None and now_ns < self._asserted_ns.get(key, 0) + ASSERT_NS:
+                continue
+            self._asserted_ns[key] = now_ns
+            state = ENDED if not refused else RAISED if standing is None else ASSERTED
+            self._say(own, "alarm", 0, now_ns, now_ns, messages.storage(state, refused, now_ns), 0)
+            if refused:
+                own.standing[codes.STORAGE_FAILED] = own.recent["alarm"][-1]
+            else:
+                own.standing.clear()
+
     def heartbeat(self) -> Iterator[None]:
         """Tell each site the highest number of every topic that changed since the last time, a message at each step."""
         changed, self._changed = self._changed, {}
@@ -191,7 +218,7 @@ class Live:
         t_known_ns = min(max(t_known_ns, -_LIMIT), _LIMIT)
         header = wire.spell_live(_KIND[what], 0, seq, max(index, 0), t_event_ns, t_known_ns, now_ns, payload)
         stream.recent[what].append((seq, header, payload))
-        if self.keeps and what != "wave":
+        if self.keeps and stream.row >= 0 and what != "wave":
             stream.unsaved.setdefault(what, []).append((seq, header, payload))
         self._changed[stream, what] = seq
         if self.silent:

@@ -8,6 +8,7 @@ import msgpack
 from vitalcore import catalogue
 from vitalcore.alarms import PRIORITIES, STATES
 from vitalcore.intervals import RR_RANGE_S, measured_s
+from vitalcore.kernels import codes
 from vitalcore.kernels import finding as raw
 
 Row = tuple[int, int, int, int, float, float, float, int, list[float]]  # a row of FINDING
@@ -83,6 +84,31 @@ def alarm(row: Row, base: int, arrival_ns: int) -> bytes:
         }
     )
     return packed
+
+
+def storage(state: int, refused: str, t_ns: int) -> bytes:
+    """Spell the engine's own alarm: samples are taken and analysed, and not stored.
+
+    refused : why
+    """
+    return plain(
+        {
+            "code": name(codes.STORAGE_FAILED),
+            "channel": -1,
+            "t": 0.0,
+            "t_end": None,
+            "state": STATES[state],
+            "priority": "medium",
+            "latching": False,
+            "measured": None,
+            "limit": None,
+            "evidence": [None, None],
+            "quality": None,
+            "reasons": (),
+            "message": refused,
+            "t_arrival_ns": t_ns,
+        }
+    )
 
 
 def delineation(rows: list[Row], base: int, fs_hz: float, arrival_ns: int) -> bytes:

@@ -16,7 +16,6 @@ from vitalcore.streams.table import REPLAY_MESSAGES, Stream, Streams
 from vitalcore.version import version
 
 
-
 def spell(streams: Streams, stream: Stream) -> bytes:
     """Spell everything that the future of a stream hangs on."""
     packed: bytes = msgpack.packb(

@@ -73,6 +73,9 @@ class Code(IntEnum):
     NOT_FOUND = 36
 
 
+HELD = (0, int(Code.STORAGE))  # codes of an acknowledgement: as durably as agreed; in memory only, the disk refuses
+
+
 @dataclass(frozen=True, eq=False)
 class Record:
     """Hold one record.
@@ -107,7 +110,7 @@ class Refused:
 
 
 class Ack(NamedTuple):
-    """Hold one acknowledgement (`code` is 0) or refusal: everything of the session below `next_seq` is held."""
+    """Hold one acknowledgement (`code` is one of HELD) or refusal: all of the session below `next_seq` is held."""
 
     session: int
     stream: int
@@ -249,7 +252,7 @@ def _check(
 
 def encode_ack(ack: Ack) -> bytes:
     """Spell an acknowledgement or refusal; several stand back to back in a message."""
-    kind = 2 if ack.code else 1
+    kind = 1 if ack.code in HELD else 2
     head = (ACK_MAGIC, kind, ack.code, ACK_FORMAT.size, ack.session, ack.stream, ack.credit_records)
     return ACK_FORMAT.pack(*head, ack.next_seq, ack.credit_bytes, 0)
 
@@ -264,7 +267,7 @@ def decode_acks(message: bytes) -> Iterator[Ack]:
         if end - at < ACK_FORMAT.size:
             raise ProtocolError(f"an acknowledgement is {ACK_FORMAT.size} bytes; only {end - at} are left")
         magic, kind, code, length, session, stream, records, next_seq, size, _ = ACK_FORMAT.unpack_from(message, at)
-        if magic != ACK_MAGIC or kind not in (1, 2) or (kind == 1) != (code == 0):
+        if magic != ACK_MAGIC or kind not in (1, 2) or (kind == 1) != (code in HELD):
             raise ProtocolError("these bytes are no acknowledgement")
         if not ACK_FORMAT.size <= length <= end - at:
             raise ProtocolError(f"an acknowledgement can't be {length} bytes; {end - at} are left")
