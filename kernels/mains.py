@@ -113,7 +113,7 @@ def tick(params: np.void, state: np.void, v: float) -> float:
     What is left teaches by its change from sample to sample, and no more than the hum itself can change: so neither
     the baseline nor a complex teaches much.
     """
-    if state["found"] == 0 or state["mv"] > MOST_MV:
+    if not is_taken_out(state):
         return v
     k = state["found"] - 1
     u, w = math.cos(params["turn"][k]), math.sin(params["turn"][k])
@@ -136,12 +136,10 @@ def tick(params: np.void, state: np.void, v: float) -> float:
 
 
 @kernel
-def any_found(states: NDArray[np.void]) -> bool:
-    """Tell whether there is hum in any lead."""
-    found = 0
-    for c in range(states.shape[0]):
-        found += states[c]["found"] if states[c]["mv"] <= MOST_MV else 0
-    return found > 0
+def is_taken_out(state: np.void) -> bool:
+    """Tell whether there is hum in a lead that is taken out of it."""
+    found: bool = state["found"] > 0 and state["mv"] <= MOST_MV
+    return found
 
 
 @kernel
