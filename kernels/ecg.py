@@ -52,38 +52,39 @@ PARAMS = np.dtype(
     align=True,
 )
 
+# What every chunk touches comes first, close together: in a large table memory is slower than arithmetic.
 STATE = np.dtype(
     [
-        ("qrs", qrs.STATE),
-        ("rate", rate.RATE),
-        ("tape", tape.STATE),
-        ("rhythm", rhythm.STATE),
-        ("waves", waves.STATE),
-        ("hrv", hrv.STATE),
-        ("edr", edr.STATE),
-        ("pacer", pacer.STATE),
-        ("class", beat_class.STATE),
-        ("fibrillation", fibrillation.STATE),
+        ("n_seen", "i8"),  # samples
+        ("second", "i8"),  # the one that is running, from 1
+        ("second_begin", "i8"),  # its first sample
+        ("second_end", "i8"),  # its last sample
+        ("hums", "i8"),  # 1: hum is taken out of a lead
         ("open", "i8"),  # 1: a beat waits for its waves to be measured
         ("open_w", "i8"),  # work sample at which they are, if no beat comes before
         ("open_t", "f8"),  # its R peak
         ("open_interval_s", "f8"),
         ("open_label", "f8"),
         ("open_quality", "f8"),
-        ("mains", mains.STATE, (MAX_LEADS,)),
-        ("zi", "f8", (MAX_LEADS, N_SECTIONS, 2)),
-        ("n_missing", "i8", (MAX_LEADS,)),  # in a row
-        ("hums", "i8"),  # 1: hum is taken out of a lead
-        ("n_seen", "i8"),  # samples
-        ("second", "i8"),  # the one that is running, from 1
-        ("second_begin", "i8"),  # its first sample
-        ("second_end", "i8"),  # its last sample
         ("n_lost", "i8"),  # seconds in a row without a usable lead
         ("broken", "i8"),  # 1: there has been one since the last beat
         ("lost", "i8"),  # the event has been said
         ("lost_at", "i8"),  # its onset
         ("lost_from", "i8"),  # first sample that was not usable
+        ("tape", tape.STATE),
+        ("n_missing", "i8", (MAX_LEADS,)),  # in a row
+        ("zi", "f8", (MAX_LEADS, N_SECTIONS, 2)),
+        ("mains", mains.STATE, (MAX_LEADS,)),
+        ("qrs", qrs.STATE),
+        ("rhythm", rhythm.STATE),
+        ("pacer", pacer.STATE),
+        ("rate", rate.RATE),
+        ("edr", edr.STATE),
         ("alarms", alarms.STATE),
+        ("class", beat_class.STATE),
+        ("waves", waves.STATE),
+        ("hrv", hrv.STATE),
+        ("fibrillation", fibrillation.STATE),
     ],
     align=True,
 )
@@ -441,6 +442,7 @@ def step(
 @kernel
 def step_many(
     params: NDArray[np.void],
+    kinds: NDArray[np.int64],
     states: NDArray[np.void],
     buffers: NDArray[np.float64],
     slots: NDArray[np.int64],
@@ -451,7 +453,9 @@ def step_many(
 ) -> int:
     """Run the chain over the chunks of many streams.
 
-    params, states, buffers : the table, one row a slot
+    params  : one row of each kind of stream: few rows stay in the cache while thousands of streams go by
+    kinds   : row of params of each slot
+    states, buffers : the table, one row a slot
     slots   : whose chunks have come, [k]
     offsets : where each begins in x, [k + 1]
     x, wave : all chunks one after the other, [total, n_leads]
@@ -461,7 +465,7 @@ def step_many(
         slot = slots[i]
         a = offsets[i]
         b = offsets[i + 1]
-        m = step(params[slot], states[slot], buffers[slot], x[a:b], wave[a:b], out[n:])
+        m = step(params[kinds[slot]], states[slot], buffers[slot], x[a:b], wave[a:b], out[n:])
         for k in range(n, n + m):
             out[k]["slot"] = slot
         n += m

@@ -127,9 +127,10 @@ def correlation(y: NDArray[np.float64], lag: int) -> float:
 
 @kernel
 def multiply(z: NDArray[np.float64], n: int, first: int, sums: NDArray[np.float64]) -> None:
-    """Sum up the products of every second value with each of those that follow, [n_lags]; beyond the n values are zeros.
+    """Sum up the products of every second value with each of those that follow; beyond the n values are zeros.
 
     first : value to begin with
+    sums  : of each lag
     """
     sums[:] = 0.0
     for i in range(first, n, 2):

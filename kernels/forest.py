@@ -149,7 +149,13 @@ def sieve(forest: Forest) -> Sieve:
     feature, threshold, tree, keeps = (np.array(column) for column in zip(*splits, strict=True)) if splits else [[]] * 4
     begin = np.searchsorted(feature, np.arange(n_features)).astype(np.uint64)
     return Sieve(
-        begin, np.array(threshold, float), np.array(tree, np.uint16), np.array(keeps, np.uint16), leaf, forest.ends, forest.base
+        begin,
+        np.array(threshold, float),
+        np.array(tree, np.uint16),
+        np.array(keeps, np.uint16),
+        leaf,
+        forest.ends,
+        forest.base,
     )
 
 

@@ -21,6 +21,7 @@ PARAMS = np.dtype(
     [
         ("n_window", "i8"),  # samples
         ("turn", "f8", (N_HZ,)),  # radians a sample
+        ("twice_cosine", "f8", (N_HZ,)),  # of that
         ("scale", "f8", (N_HZ,)),  # from the size of a window to an amplitude; 0: above what the rate can carry
         ("change", "f8", (N_HZ,)),  # most from sample to sample, of a hum of amplitude 1
         ("follow", "f8", (N_HZ,)),  # how much of a change is learnt
@@ -54,7 +55,7 @@ STATE = np.dtype(
 def watch(params: np.void, state: np.void, x: NDArray[np.float64]) -> None:
     """Take samples of a lead, [n], all of one second."""
     n_window = params["n_window"]
-    k50, k60 = 2.0 * math.cos(params["turn"][0]), 2.0 * math.cos(params["turn"][1])
+    k50, k60 = params["twice_cosine"][0], params["twice_cosine"][1]
     n, previous = state["n"], state["previous"]
     p1, p2, q1, q2 = state["s1"][0], state["s2"][0], state["s1"][1], state["s2"][1]
     for i in range(x.shape[0]):

@@ -23,13 +23,20 @@ PARAMS = np.dtype(
     align=True,
 )
 
+LEAD = np.dtype(
+    [
+        ("held", "f8"),  # last value
+        ("run", "i8"),  # missing samples in a row
+        ("sum", "f8"),  # of the block
+    ],
+    align=True,
+)
+
 STATE = np.dtype(
     [
         ("phase", "i8"),  # samples in the block
         ("ring_at", "i8"),
-        ("held", "f8", (MAX_LEADS,)),  # last value
-        ("run", "i8", (MAX_LEADS,)),  # missing samples in a row
-        ("sum", "f8", (MAX_LEADS,)),  # of the block
+        ("leads", LEAD, (MAX_LEADS,)),
     ],
     align=True,
 )
@@ -39,7 +46,7 @@ STATE = np.dtype(
 def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     """Make zeros a fresh memory."""
     for c in range(params["n_leads"]):
-        state["held"][c] = np.nan
+        state["leads"][c]["held"] = np.nan
 
 
 @kernel
@@ -51,7 +58,8 @@ def take(
     phase = at = 0
     for c in range(params["n_leads"]):
         phase, at = state["phase"], state["ring_at"]
-        held, run, total = state["held"][c], state["run"][c], state["sum"][c]
+        lead = state["leads"][c]
+        held, run, total = lead["held"], lead["run"], lead["sum"]
         ring = buffer[params["at"] + c * n_ring : params["at"] + (c + 1) * n_ring]
         for i in range(first, end):
             v = x[i, c]
@@ -69,7 +77,7 @@ def take(
                 ring[at] = total / block
                 total = 0.0
                 at = at + 1 if at + 1 < n_ring else 0
-        state["held"][c], state["run"][c], state["sum"][c] = held, run, total
+        lead["held"], lead["run"], lead["sum"] = held, run, total
     state["phase"], state["ring_at"] = phase, at
 
 
