@@ -54,7 +54,7 @@ STATE = np.dtype(
         ("n_seen", "i8"),  # beats looked at for one
         ("x", "f8", (N_FEATURES,)),
         ("scratch", "f8", (N_WINDOW,)),
-        ("leaves", "u2", (len(MODEL.leaf),)),  # scratch
+        ("leaves", "u2", (forest.MOST_TREES,)),  # scratch
     ],
     align=True,
 )

@@ -63,7 +63,7 @@ STATE = np.dtype(
         ("y", "f8", (N_WINDOW,)),
         ("plane", "i8", (PLANE * PLANE,)),
         ("features", "f8", (N_FEATURES,)),
-        ("leaves", "u2", (len(MODEL.leaf),)),  # scratch
+        ("leaves", "u2", (forest.MOST_TREES,)),  # scratch
         ("log_odds", "f8"),  # smoothed
         ("irregular", "f8"),  # smoothed: above 0 fibrillation or flutter, below tachycardia
         ("code", "i8"),  # of what is going on, or 0

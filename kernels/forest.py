@@ -146,13 +146,12 @@ def sieve(forest: Forest) -> Sieve:
         walk(tree, int(root), 0)
     n_features = 1 + max((split[0] for split in splits), default=-1)
     splits = sorted(splits + [(feature, np.inf, 0, 0xFFFF) for feature in range(n_features)])
-    feature, threshold, tree, keeps = (np.array(column) for column in zip(*splits, strict=True)) if splits else [[]] * 4
-    begin = np.searchsorted(feature, np.arange(n_features)).astype(np.uint64)
+    begin = np.searchsorted([split[0] for split in splits], np.arange(n_features))
     return Sieve(
-        begin,
-        np.array(threshold, float),
-        np.array(tree, np.uint16),
-        np.array(keeps, np.uint16),
+        begin.astype(np.uint64),
+        np.array([split[1] for split in splits], float),
+        np.array([split[2] for split in splits], np.uint16),
+        np.array([split[3] for split in splits], np.uint16),
         leaf,
         forest.ends,
         forest.base,
@@ -180,7 +179,7 @@ def sift(model: Sieve, x: NDArray[np.float64], leaves: NDArray[np.uint16]) -> No
 @kernel
 def total(model: Sieve, leaves: NDArray[np.uint16], output: int) -> float:
     """Sum up the trees of one output where `sift` has found their leaves: a log-odds of a class, or a number."""
-    sum_of = model.base[output]
+    said = model.base[output]
     for tree in range(model.ends[output], model.ends[output + 1]):
-        sum_of += model.leaf[tree, place(np.int64(leaves[tree]))]
-    return float(sum_of)
+        said += model.leaf[tree][place(np.int64(leaves[tree]))]  # type: ignore[arg-type]  # numpy's int is one
+    return float(said)
