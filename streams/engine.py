@@ -16,6 +16,7 @@ from vitalcore.kernels.records import CRC_SLICES, ROW, STREAM, scan, unpack
 from vitalcore.operator import Operator
 from vitalcore.streams import maps, sockets, wire
 from vitalcore.streams.control import Control
+from vitalcore.streams.guard import Guard, Security
 from vitalcore.streams.ingest import Ingest
 from vitalcore.streams.live import Live
 from vitalcore.streams.table import Streams
@@ -35,11 +36,14 @@ class Engine:
     max_streams           : 1 to 65,536
     memory                : bytes that samples under way may come to, over all streams
     limits                : of the alarms, by stream; by default those of the chains
+    security              : files of keys, rights and the audit log; by default there are none, and only this machine
+                            is served
 
     The sockets are bound when this returns, so `endpoints` can be read; `run` serves them. Acknowledgements mean
     `received`: nothing survives the engine.
 
-    Errors: ParameterError for an endpoint that leaves this machine or can't be bound.
+    Errors: ParameterError for an endpoint that leaves this machine without keys or can't be bound, and for keys, rights
+    or a log that can't be used.
     """
 
     def __init__(
@@ -51,18 +55,22 @@ class Engine:
         max_streams: int = 8192,
         memory: int = 1 << 29,
         limits: Book | None = None,
+        security: Security | None = None,
     ) -> None:
         self._chains = warm.CHAINS if chains is None else dict(chains)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sockets: list[zmq.Socket[bytes]] = []
         self.endpoints: dict[str, str] = {}
+        self._guard: Guard | None = None
         try:
+            self._guard = guard = Guard(self._context, security)
             for name, kind, endpoint in (
                 ("ingest", zmq.ROUTER, ingest),
                 ("live", zmq.XPUB, live),
                 ("control", zmq.ROUTER, control),
             ):
-                socket = sockets.serve(self._context, kind, endpoint)
+                socket = sockets.serve(self._context, kind, endpoint, guard.keys, name)
+                guard.watch(name, socket)
                 self._sockets.append(socket)
                 self.endpoints[name] = sockets.endpoint_of(socket)
         except Exception:
@@ -81,9 +89,9 @@ class Engine:
             "max_message": wire.MAX_MESSAGE,
         }
         self._streams = streams
-        self._live = Live(self._sockets[1], streams, self.instance)
-        self._ingest = Ingest(self._sockets[0], streams, self._live, greeting)
-        self._control = Control(self._sockets[2], streams, greeting, self.counters)
+        self._live = Live(self._sockets[1], streams, self.instance, guard)
+        self._ingest = Ingest(self._sockets[0], streams, self._live, greeting, guard)
+        self._control = Control(self._sockets[2], streams, greeting, self.counters, guard)
 
     def run(self, stop: threading.Event | None = None) -> None:
         """Serve until `stop` is set or the process is interrupted, then say goodbye and close.
@@ -91,13 +99,16 @@ class Engine:
         Every kernel is compiled before the first message is taken; `ready` is set then. While it serves, the process'
         cyclic garbage is collected by this loop once a second, the young only, so that no stream waits for the rest.
         """
+        guard = self._guard
+        assert guard is not None  # nothing was raised before
         try:
             for _, compile_ in parts(self._chains):
                 compile_()
             gc.collect()
             gc.disable()  # `_tidy` collects the young, at its own time
+            guard.test(self.endpoints)
             self.ready.set()
-            self._serve(stop or threading.Event())
+            self._serve(stop or threading.Event(), guard)
             self._ingest.acknowledge(every=True)
             self._ingest.shut_down()
             for _ in self._live.heartbeat():
@@ -111,6 +122,8 @@ class Engine:
         """Close the sockets; `run` does so itself."""
         for socket in self._sockets:
             socket.close(linger=FAREWELL_MS)
+        if self._guard is not None:
+            self._guard.close()
         self._context.term()
 
     def counters(self) -> dict[str, Any]:
@@ -131,9 +144,10 @@ class Engine:
             }
             | self._ingest.counters
             | sums
+            | (self._guard.counters if self._guard is not None else {})
         )
 
-    def _serve(self, stop: threading.Event) -> None:
+    def _serve(self, stop: threading.Event, guard: Guard) -> None:
         ingest, live, control = self._sockets
         poller = zmq.Poller()
         for socket in self._sockets:
@@ -143,6 +157,9 @@ class Engine:
             live: self._live.subscriptions,
             control: self._control.work,
         }
+        if guard.socket is not None:
+            poller.register(guard.socket, zmq.POLLIN)
+            work[guard.socket] = guard.admit
         ack_at = heartbeat_at = time.monotonic_ns()
         beats: Iterator[None] = iter(())
         busy = False
@@ -161,6 +178,8 @@ class Engine:
             if now >= heartbeat_at:
                 beats = self._live.heartbeat()
                 heartbeat_at = now + HEARTBEAT_NS
+                self._ingest.review(guard.look())
+                self._live.sweep()
                 _tidy()
             next(beats, None)  # one message a turn: nobody waits for all of them
 

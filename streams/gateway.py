@@ -19,6 +19,7 @@ from vitalcore.kernels import spell
 from vitalcore.kernels.records import CRC_SLICES
 from vitalcore.streams import maps, sockets, wire
 from vitalcore.streams.drift import ROUND_TRIPS, Drift
+from vitalcore.streams.keys import Keys
 from vitalcore.streams.link import Link
 from vitalcore.streams.maps import Channel, Open
 from vitalcore.streams.spool import Spool
@@ -55,6 +56,7 @@ class Gateway:
     ack         : what an acknowledgement shall survive: received, journaled or fsynced, if the engine gives it
     resume      : after an outage, in_order: everything as it was measured; live_first: what is measured now at once,
                   and the backlog beside it
+    keys        : our key pair, and server_key, the engine's public key: where the engine has keys
 
     A gateway belongs to one thread, and nothing happens behind its back: `send` sends what credit allows, `poll` must
     be called now and then to hear acknowledgements. What is sent before the engine has answered waits. With a spool no
@@ -75,6 +77,8 @@ class Gateway:
         keep_s: float = math.inf,
         ack: str = "received",
         resume: str = "in_order",
+        server_key: str | None = None,
+        keys: Keys | None = None,
     ) -> None:
         if not 1 <= pack <= wire.MAX_RECORDS:
             raise ParameterError(f"pack is {pack}; it must lie between 1 and {wire.MAX_RECORDS}")
@@ -83,6 +87,7 @@ class Gateway:
                 raise ParameterError(f"{name} is {value}; it must be one of {', '.join(known)}")
         self._pack, self._room, self._client, self._keep_s = pack, room, client, keep_s
         self._ack, self._resume = ack, resume
+        self._server_key, self._keys = server_key, keys
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._links: list[Link] = []
         self._poller = zmq.Poller()
@@ -305,6 +310,15 @@ class Gateway:
             self.poll(10)
         return all(s.empty for s in self._all())
 
+    def use_keys(self, keys: Keys) -> None:
+        """Connect anew with another key pair, which the engine knows by now; what is not acknowledged is sent again."""
+        self._keys = keys
+        for link in self._links:
+            self._poller.unregister(link.socket)
+            link.socket.close()
+            link.socket = self._connect(link.endpoint)
+            self._lost_touch(link, time.monotonic_ns())
+
     def close(self) -> None:
         """Close the connection; what is not acknowledged is lost, unless there is a spool for the next run."""
         for link in self._links:
@@ -456,10 +470,13 @@ class Gateway:
         for link in self._links:
             if link.endpoint == endpoint:
                 return link
-        socket = sockets.connect(self._context, zmq.DEALER, endpoint, queue=False)
-        self._links.append(Link(socket, endpoint, self._pack))
-        self._poller.register(socket, zmq.POLLIN)
+        self._links.append(Link(self._connect(endpoint), endpoint, self._pack))
         return self._links[-1]
+
+    def _connect(self, endpoint: str) -> "zmq.Socket[bytes]":
+        socket = sockets.connect(self._context, zmq.DEALER, endpoint, False, self._server_key, self._keys)
+        self._poller.register(socket, zmq.POLLIN)
+        return socket
 
     def _turn(self, spool: Spool) -> bool:
         """Tell whether it is a session's turn to be open: the oldest that holds records, or it and the live one."""
