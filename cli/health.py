@@ -22,7 +22,6 @@ NEEDED = (
     "click",
     "rich",
 )
-MIN_ZMQ = (4, 3, 3)  # older ones have known holes in their handshake
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,8 @@ def zmq() -> Check:
     """Look at libzmq."""
     try:
         import zmq as pyzmq
+
+        from vitalcore.streams.sockets import MIN_ZMQ
     except ImportError as error:
         return Check("libzmq", str(error), "install pyzmq")
     fine = pyzmq.zmq_version_info() >= MIN_ZMQ

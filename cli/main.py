@@ -12,6 +12,7 @@ from vitalcore.errors import VitalcoreError
 COMMANDS = {
     "demo": ("vitalcore.cli.demo:demo", "Play real signals to an engine and watch it, for 30 s."),
     "serve": ("vitalcore.cli.serve:serve", "Run an engine for gateways and subscribers."),
+    "gateway": ("vitalcore.cli.gateway:gateway", "Send what a device measures to an engine, as a config file says."),
     "replay": ("vitalcore.cli.replay:replay", "Send a file to an engine as if it were measured now."),
     "watch": ("vitalcore.cli.watch:watch", "Show what an engine says: strips, rhythm, alarms, rates, quality."),
     "alarms": ("vitalcore.cli.alarms:alarms", "List the alarms of an engine, acknowledge them, change limits."),

@@ -40,13 +40,18 @@ def replay(
 
     Exits with 1 if the engine refuses a stream, does not answer, or a sample was lost.
     """
-    from vitalcore.errors import ReadError
+    from vitalcore.errors import ParameterError, ReadError
     from vitalcore.readers import Hints, read
     from vitalcore.streams.gateway import Gateway
     from vitalcore.streams.player import Player
+    from vitalcore.streams.pseudonyms import looks_like
 
     recording = read(file, Hints(signal, fs_hz, columns))
-    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in recording.name)[:64]
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in recording.name)[:64]
+    if place is None and (what := looks_like(name)):
+        raise ParameterError(
+            f"the file's name looks like {what} and would name the subject: give --place site/subject/device"
+        )
     with Gateway(address) as gateway:
         player = Player(recording, gateway, place or f"replay/{name}/file", speed)
         if not player.lanes:

@@ -39,7 +39,7 @@ FEATURES = (
     "rmssd_late",
 )
 N_FEATURES = len(FEATURES)
-ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT = forest.load("af")
+MODEL = forest.sieve(forest.load("af"))
 
 STATE = np.dtype(
     [
@@ -54,6 +54,7 @@ STATE = np.dtype(
         ("n_seen", "i8"),  # beats looked at for one
         ("x", "f8", (N_FEATURES,)),
         ("scratch", "f8", (N_WINDOW,)),
+        ("leaves", "u2", (forest.MOST_TREES,)),  # scratch
     ],
     align=True,
 )
@@ -144,12 +145,14 @@ def measure(rr: NDArray[np.float64], n: int, scratch: NDArray[np.float64], x: ND
     for i in range(n):
         mine = 0
         for j in range(n):
-            d = abs(rr[i] - rr[j])
-            mine += d < usual
-            if j > i and j + 1 < n and d < near and rr[j + 1] == rr[j + 1] and rr[i + 1] == rr[i + 1]:
-                alike += 1
-                alike_next += abs(rr[i + 1] - rr[j + 1]) < near
+            mine += abs(rr[i] - rr[j]) < usual
         most = max(most, mine)
+    for i in range(n - 1):
+        for j in range(i + 1, n - 1):
+            close = abs(rr[i] - rr[j]) < near
+            apart = abs(rr[i + 1] - rr[j + 1])
+            alike += close & (apart == apart)
+            alike_next += close & (apart < near)
     x[3] = -math.log((alike_next + 0.5) / (alike + 1.0))
     x[8] = most / m
     k = 0
@@ -199,7 +202,8 @@ def beat(state: np.void, t: float, interval_s: float) -> None:
     state["n"] = n
     if not measure(state["interval_s"], n, state["scratch"], state["x"]):
         return
-    odds = forest.score(ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT, 0, state["x"]) + told_by_p(state)
+    forest.sift(MODEL, state["x"], state["leaves"])
+    odds = forest.total(MODEL, state["leaves"], 0) + told_by_p(state)
     if state["log_odds"] == state["log_odds"]:
         odds = state["log_odds"] + FOLLOW * (odds - state["log_odds"])
     state["log_odds"] = odds

@@ -15,7 +15,7 @@ from vitalcore.kernels.beat_rhythm import LONGEST_S, MEDIAN, N_FIRST, N_REFERENC
 from vitalcore.kernels.beat_shape import AREA, FIRST_S, FIT, LEAD, N_AFTER_SHAPE, N_SHAPE, STEP_S
 from vitalcore.kernels.kernel import kernel
 
-FIRST, FINAL = forest.load("beat_first"), forest.load("beat_final")
+FIRST, FINAL = forest.sieve(forest.load("beat_first")), forest.sieve(forest.load("beat_final"))
 
 N_USED = 2  # leads that are judged
 
@@ -46,6 +46,7 @@ STATE = np.dtype(
         ("after", "f8", (N_USED, beat_shape.N_T)),
         ("n_after", "i8"),
         ("score", "f8", (N_CLASSES,)),
+        ("leaves", "u2", (forest.MOST_TREES,)),  # scratch
     ],
     align=True,
 )
@@ -100,7 +101,7 @@ def read(params: np.void, q: np.void, state: np.void, buffer: NDArray[np.float64
 
 
 @kernel
-def score(model: forest.Forest, state: np.void) -> int:
+def score(model: forest.Sieve, state: np.void) -> int:
     """Judge the open beat: sets `score`, the mean of the leads; returns how many leads there are."""
     n = 0
     out = state["score"]
@@ -109,10 +110,9 @@ def score(model: forest.Forest, state: np.void) -> int:
     for k in range(N_USED):
         if state["seen"][k] == 1:
             n += 1
+            forest.sift(model, state["x"][k], state["leaves"])
             for j in range(N_CLASSES):
-                out[j] += forest.score(
-                    model.roots, model.ends, model.base, model.feature, model.threshold, model.left, j, state["x"][k]
-                )
+                out[j] += forest.total(model, state["leaves"], j)
     for j in range(N_CLASSES):
         out[j] /= max(n, 1)
     return n
@@ -129,7 +129,7 @@ def letter(scores: NDArray[np.float64]) -> float:
 
 
 @kernel
-def first(model: forest.Forest, state: np.void) -> float:
+def first(model: forest.Sieve, state: np.void) -> float:
     """Say the class of the open beat as far as it can be told now, as the code point of its letter."""
     if state["paced"] == 1:
         return PACED
@@ -137,7 +137,7 @@ def first(model: forest.Forest, state: np.void) -> float:
 
 
 @kernel
-def final(model: forest.Forest, state: np.void) -> float:
+def final(model: forest.Sieve, state: np.void) -> float:
     """Say the final class of the open beat, whose features `follow` has completed, and learn from it."""
     v = s = 0.0
     label = PACED if state["paced"] == 1 else Q

@@ -52,37 +52,39 @@ PARAMS = np.dtype(
     align=True,
 )
 
+# What every chunk touches comes first, close together: in a large table memory is slower than arithmetic.
 STATE = np.dtype(
     [
-        ("qrs", qrs.STATE),
-        ("rate", rate.RATE),
-        ("tape", tape.STATE),
-        ("rhythm", rhythm.STATE),
-        ("waves", waves.STATE),
-        ("hrv", hrv.STATE),
-        ("edr", edr.STATE),
-        ("pacer", pacer.STATE),
-        ("class", beat_class.STATE),
-        ("fibrillation", fibrillation.STATE),
+        ("n_seen", "i8"),  # samples
+        ("second", "i8"),  # the one that is running, from 1
+        ("second_begin", "i8"),  # its first sample
+        ("second_end", "i8"),  # its last sample
+        ("hums", "i8"),  # 1: hum is taken out of a lead
         ("open", "i8"),  # 1: a beat waits for its waves to be measured
         ("open_w", "i8"),  # work sample at which they are, if no beat comes before
         ("open_t", "f8"),  # its R peak
         ("open_interval_s", "f8"),
         ("open_label", "f8"),
         ("open_quality", "f8"),
-        ("mains", mains.STATE, (MAX_LEADS,)),
-        ("zi", "f8", (MAX_LEADS, N_SECTIONS, 2)),
-        ("n_missing", "i8", (MAX_LEADS,)),  # in a row
-        ("n_seen", "i8"),  # samples
-        ("second", "i8"),  # the one that is running, from 1
-        ("second_begin", "i8"),  # its first sample
-        ("second_end", "i8"),  # its last sample
         ("n_lost", "i8"),  # seconds in a row without a usable lead
         ("broken", "i8"),  # 1: there has been one since the last beat
         ("lost", "i8"),  # the event has been said
         ("lost_at", "i8"),  # its onset
         ("lost_from", "i8"),  # first sample that was not usable
+        ("tape", tape.STATE),
+        ("n_missing", "i8", (MAX_LEADS,)),  # in a row
+        ("zi", "f8", (MAX_LEADS, N_SECTIONS, 2)),
+        ("mains", mains.STATE, (MAX_LEADS,)),
+        ("qrs", qrs.STATE),
+        ("rhythm", rhythm.STATE),
+        ("pacer", pacer.STATE),
+        ("rate", rate.RATE),
+        ("edr", edr.STATE),
         ("alarms", alarms.STATE),
+        ("class", beat_class.STATE),
+        ("waves", waves.STATE),
+        ("hrv", hrv.STATE),
+        ("fibrillation", fibrillation.STATE),
     ],
     align=True,
 )
@@ -112,6 +114,9 @@ def clean(params: np.void, state: np.void, c: int, x: NDArray[np.float64], wave:
     """Filter the samples of a lead; after a gap as if the first value had been there for ever."""
     sections = params["sos"]
     zi = state["zi"][c]
+    b0, b1, b2, a1, a2 = sections[0, 0], sections[0, 1], sections[0, 2], sections[0, 4], sections[0, 5]
+    d0, d1, d2, c1, c2 = sections[1, 0], sections[1, 1], sections[1, 2], sections[1, 4], sections[1, 5]
+    z0, z1, w0, w1 = zi[0, 0], zi[0, 1], zi[1, 0], zi[1, 1]
     run: int = state["n_missing"][c]
     for i in range(x.shape[0]):
         v = x[i]
@@ -119,11 +124,19 @@ def clean(params: np.void, state: np.void, c: int, x: NDArray[np.float64], wave:
             if run > 0:
                 if run > params["qrs"]["energy"]["hold"]:
                     sos.settle(sections, zi, v)
+                    z0, z1, w0, w1 = zi[0, 0], zi[0, 1], zi[1, 0], zi[1, 1]
                 run = 0
-            wave[i] = sos.tick(sections, zi, v)
+            u = b0 * v + z0
+            z0 = b1 * v - a1 * u + z1
+            z1 = b2 * v - a2 * u
+            y = d0 * u + w0
+            w0 = d1 * u - c1 * y + w1
+            w1 = d2 * u - c2 * y
+            wave[i] = y
         else:
             run += 1
             wave[i] = np.nan
+    zi[0, 0], zi[0, 1], zi[1, 0], zi[1, 1] = z0, z1, w0, w1
     state["n_missing"][c] = run
 
 
@@ -285,6 +298,7 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
     length = t - state["second_begin"] + 1
     best = -1.0
     best_lead = 0
+    state["hums"] = 0
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
         tape_at = params["tape"]["at"] + c * params["tape"]["n_ring"]
@@ -299,6 +313,8 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
         )
         hum = state["mains"][c]
         mains.judge(params["mains"], hum)
+        if mains.is_taken_out(hum):
+            state["hums"] = 1
         if hum["found"] > 0:
             head[quality.REASONS] = int(head[quality.REASONS]) | codes.MAINS
         if head[energy.QUALITY] > best:
@@ -381,7 +397,7 @@ def step(
     n = i = 0
     while i < x.shape[0]:
         end = min(x.shape[0], i + state["second_end"] + 1 - state["n_seen"])
-        hums = mains.any_found(state["mains"])
+        hums = state["hums"] == 1
         y = wave if paced or hums else x  # without pacemaker pulses and hum
         if paced:
             end = i + pacer.take(params["pacer"], state["pacer"], x, y, i, end)
@@ -426,6 +442,7 @@ def step(
 @kernel
 def step_many(
     params: NDArray[np.void],
+    kinds: NDArray[np.int64],
     states: NDArray[np.void],
     buffers: NDArray[np.float64],
     slots: NDArray[np.int64],
@@ -436,7 +453,9 @@ def step_many(
 ) -> int:
     """Run the chain over the chunks of many streams.
 
-    params, states, buffers : the table, one row a slot
+    params  : one row of each kind of stream: few rows stay in the cache while thousands of streams go by
+    kinds   : row of params of each slot
+    states, buffers : the table, one row a slot
     slots   : whose chunks have come, [k]
     offsets : where each begins in x, [k + 1]
     x, wave : all chunks one after the other, [total, n_leads]
@@ -446,7 +465,7 @@ def step_many(
         slot = slots[i]
         a = offsets[i]
         b = offsets[i + 1]
-        m = step(params[slot], states[slot], buffers[slot], x[a:b], wave[a:b], out[n:])
+        m = step(params[kinds[slot]], states[slot], buffers[slot], x[a:b], wave[a:b], out[n:])
         for k in range(n, n + m):
             out[k]["slot"] = slot
         n += m

@@ -303,6 +303,7 @@ def step(
 @kernel
 def step_many(
     params: Any,
+    kinds: NDArray[np.int64],
     states: Any,
     buffers: NDArray[np.float64],
     slots: NDArray[np.int64],
@@ -313,6 +314,9 @@ def step_many(
 ) -> int:
     """Take the chunks of several streams, one after the other, and return how many findings they gave.
 
+    params  : a row each kind of stream
+    kinds   : row of params of each slot
+    states, buffers : a row each slot
     slots   : whose chunk, [k]
     offsets : chunk i is x[offsets[i] : offsets[i + 1]], [k + 1]
     """
@@ -320,7 +324,7 @@ def step_many(
     for i in range(slots.shape[0]):
         slot = slots[i]
         begin, end = offsets[i], offsets[i + 1]
-        m = step(params[slot], states[slot], buffers[slot], x[begin:end], wave[begin:end], out[n:])
+        m = step(params[kinds[slot]], states[slot], buffers[slot], x[begin:end], wave[begin:end], out[n:])
         for j in range(n, n + m):
             out[j]["slot"] = slot
         n += m

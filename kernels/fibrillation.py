@@ -55,7 +55,7 @@ ABOVE = 1.6  # regular beats so much slower than the waves go on beneath them: a
 SILENT_MV = 0.04  # a lead whose waves are smaller has no say
 SLOW_S = 0.5  # period from which regular waves are left to the judgement of their beats
 BEGUN_S, ENDED_S = 4.0, 3.0  # an episode is seen so much later than it begins or ends
-ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT = forest.load("fibrillation")
+MODEL = forest.sieve(forest.load("fibrillation"))
 
 STATE = np.dtype(
     [
@@ -63,6 +63,7 @@ STATE = np.dtype(
         ("y", "f8", (N_WINDOW,)),
         ("plane", "i8", (PLANE * PLANE,)),
         ("features", "f8", (N_FEATURES,)),
+        ("leaves", "u2", (forest.MOST_TREES,)),  # scratch
         ("log_odds", "f8"),  # smoothed
         ("irregular", "f8"),  # smoothed: above 0 fibrillation or flutter, below tachycardia
         ("code", "i8"),  # of what is going on, or 0
@@ -125,18 +126,66 @@ def correlation(y: NDArray[np.float64], lag: int) -> float:
 
 
 @kernel
+def multiply(z: NDArray[np.float64], n: int, first: int, sums: NDArray[np.float64]) -> None:
+    """Sum up the products of every second value with each of those that follow; beyond the n values are zeros.
+
+    first : value to begin with
+    sums  : of each lag
+    """
+    sums[:] = 0.0
+    for i in range(first, n, 2):
+        v = z[i]
+        those = z[i : i + sums.shape[0]]
+        for lag in range(sums.shape[0]):
+            sums[lag] += v * those[lag]
+
+
+@kernel
+def correlate(y: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Give what `correlation` does for each lag below LAST_LAG.
+
+    out : begins with it; as long as y, the rest is scratch
+    """
+    n = len(y) // 2
+    even, odd, z = out[:LAST_LAG], out[LAST_LAG : 2 * LAST_LAG], out[2 * LAST_LAG : 3 * LAST_LAG + n]
+    for i in range(n):
+        z[i] = y[2 * i]
+    z[n:] = 0.0
+    multiply(z, n, 1, odd)
+    z[n - 1] = 0.0  # the pair of its own that it lacks is not counted
+    multiply(z, n, 0, even)
+    for lag in range(LAST_LAG):
+        even[lag] = (even[lag] + odd[lag]) * n / ((n - lag) // 2 * 2)
+
+
+@kernel
 def measure(
     x: NDArray[np.float64], y: NDArray[np.float64], plane: NDArray[np.int64], closely: bool, out: NDArray[np.float64]
 ) -> bool:
     """Measure the FEATURES of N_WINDOW samples, STEP_S apart; False where the lead comes to rest as order does.
 
-    closely : go on even then
+    x        : overwritten in the end
+    closely  : go on even then
     y, plane : scratch
     """
     n = len(x)
     rough = level(x, y)
-    high, low = y[0], y[0]
+    out[:] = 0.0
     steepest = 0.0
+    for i in range(1, n):
+        steepest = max(steepest, abs(y[i] - y[i - 1]))
+    if steepest < 1e-6:
+        out[REST] = 1.0
+        return False
+    n_rest, n_steep = 1, 0
+    for i in range(1, n):
+        move = abs(y[i] - y[i - 1])
+        n_rest += move < 0.08 * steepest
+        n_steep += move > 0.4 * steepest
+    out[REST] = n_rest / n
+    if n_rest > ORDERED * n and not closely:
+        return False
+    high, low = y[0], y[0]
     size = way = squares = cubes = fourths = slopes = bends = drift = 0.0
     crossings = 0
     slope = 0.0
@@ -150,26 +199,15 @@ def measure(
         fourths += v * v * v * v
         if i > 0:
             move = v - y[i - 1]
-            steepest = max(steepest, abs(move))
             way += abs(move)
             slopes += move * move
             bends += (move - slope) ** 2
             crossings += (v > 0.0) != (y[i - 1] > 0.0)
             slope = move
-    out[:] = 0.0
-    if steepest < 1e-6:
-        out[REST] = 1.0
-        return False
     far = max(high, -low)
-    n_far = n_rest = n_steep = 0
+    n_far = 0
     for i in range(n):
         n_far += abs(y[i]) > 0.2 * far
-        move = abs(y[i] - y[i - 1]) if i > 0 else 0.0
-        n_rest += move < 0.08 * steepest
-        n_steep += move > 0.4 * steepest
-    out[REST] = n_rest / n
-    if n_rest > ORDERED * n and not closely:
-        return False
     out[1] = n_far / n
     out[17] = n_steep / n
     mean_span = square_span = most_span = 0.0
@@ -202,13 +240,14 @@ def measure(
     out[13] = math.log(steepest / STEP_S / (high - low))
     out[18] = math.log((drift / n + 0.001) / (size / n + 0.001))
     out[19] = rough / size
-    power = correlation(y, 0)
+    correlate(y, x)
+    power = x[0]
     best = 0.0
     best_lag = 0
     falling = True
     last = power
     for lag in range(FIRST_LAG, LAST_LAG):
-        now = correlation(y, lag)
+        now = x[lag]
         if falling and now > last:
             falling = False
         if not falling and now > best * (MULTIPLE if 2 * lag > 3 * best_lag else 1.0):
@@ -254,7 +293,8 @@ def judge(state: np.void, q: np.void, tapes: np.void, buffer: NDArray[np.float64
         if beat_s > ABOVE * period:
             odds += CALM
             continue
-        odds += forest.score(ROOTS, ENDS, BASE, FEATURE, THRESHOLD, LEFT, 0, features)
+        forest.sift(MODEL, features, state["leaves"])
+        odds += forest.total(MODEL, state["leaves"], 0)
         n_waves += 1
         irregular += FLUTTER if period < FLUTTER_S else REGULAR - features[PERIODICITY]
         period_s += period

@@ -21,6 +21,7 @@ PARAMS = np.dtype(
     [
         ("n_window", "i8"),  # samples
         ("turn", "f8", (N_HZ,)),  # radians a sample
+        ("twice_cosine", "f8", (N_HZ,)),  # of that
         ("scale", "f8", (N_HZ,)),  # from the size of a window to an amplitude; 0: above what the rate can carry
         ("change", "f8", (N_HZ,)),  # most from sample to sample, of a hum of amplitude 1
         ("follow", "f8", (N_HZ,)),  # how much of a change is learnt
@@ -54,7 +55,7 @@ STATE = np.dtype(
 def watch(params: np.void, state: np.void, x: NDArray[np.float64]) -> None:
     """Take samples of a lead, [n], all of one second."""
     n_window = params["n_window"]
-    k50, k60 = 2.0 * math.cos(params["turn"][0]), 2.0 * math.cos(params["turn"][1])
+    k50, k60 = params["twice_cosine"][0], params["twice_cosine"][1]
     n, previous = state["n"], state["previous"]
     p1, p2, q1, q2 = state["s1"][0], state["s2"][0], state["s1"][1], state["s2"][1]
     for i in range(x.shape[0]):
@@ -113,7 +114,7 @@ def tick(params: np.void, state: np.void, v: float) -> float:
     What is left teaches by its change from sample to sample, and no more than the hum itself can change: so neither
     the baseline nor a complex teaches much.
     """
-    if state["found"] == 0 or state["mv"] > MOST_MV:
+    if not is_taken_out(state):
         return v
     k = state["found"] - 1
     u, w = math.cos(params["turn"][k]), math.sin(params["turn"][k])
@@ -136,12 +137,10 @@ def tick(params: np.void, state: np.void, v: float) -> float:
 
 
 @kernel
-def any_found(states: NDArray[np.void]) -> bool:
-    """Tell whether there is hum in any lead."""
-    found = 0
-    for c in range(states.shape[0]):
-        found += states[c]["found"] if states[c]["mv"] <= MOST_MV else 0
-    return found > 0
+def is_taken_out(state: np.void) -> bool:
+    """Tell whether there is hum in a lead that is taken out of it."""
+    found: bool = state["found"] > 0 and state["mv"] <= MOST_MV
+    return found
 
 
 @kernel

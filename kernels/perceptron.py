@@ -46,22 +46,34 @@ def run(
     weights, shape : the fields of Nets
     hidden         : room for the hidden units
     """
-    first, n_in, n_hidden, n_out = shape[net, 0], shape[net, 1], shape[net, 2], shape[net, 3]
-    bias = first + n_in * n_hidden
-    h = hidden[:n_hidden]
+    u = np.uint64  # an index that can't count from the end spares a question each
+    at, n_in, n_hidden, n_out = u(shape[net, 0]), u(shape[net, 1]), u(shape[net, 2]), u(shape[net, 3])
+    bias = at + n_in * n_hidden
     for j in range(n_hidden):
-        h[j] = weights[bias + j]
-    for i in range(n_in):
-        v = x[i]
-        row = weights[first + i * n_hidden : first + (i + 1) * n_hidden]
+        hidden[j] = weights[bias + j]
+    i = u(0)
+    while i + u(8) <= n_in:  # eight inputs in the time in which the hidden units are read and written once
+        b, c, d, e = at + n_hidden, at + u(2) * n_hidden, at + u(3) * n_hidden, at + u(4) * n_hidden
+        f, g, h = e + n_hidden, e + u(2) * n_hidden, e + u(3) * n_hidden
+        x0, x1, x2, x3 = x[i], x[i + u(1)], x[i + u(2)], x[i + u(3)]
+        x4, x5, x6, x7 = x[i + u(4)], x[i + u(5)], x[i + u(6)], x[i + u(7)]
         for j in range(n_hidden):
-            h[j] += v * row[j]
+            v = hidden[j] + x0 * weights[at + j] + x1 * weights[b + j] + x2 * weights[c + j] + x3 * weights[d + j]
+            hidden[j] = v + x4 * weights[e + j] + x5 * weights[f + j] + x6 * weights[g + j] + x7 * weights[h + j]
+        at += u(8) * n_hidden
+        i += u(8)
+    while i < n_in:
+        v = x[i]
+        for j in range(n_hidden):
+            hidden[j] += v * weights[at + j]
+        at += n_hidden
+        i += u(1)
     second = bias + n_hidden
     bias = second + n_hidden * n_out
+    none = np.float32(0.0)
     for k in range(n_out):
-        out[k] = weights[bias + k]
-    for j in range(n_hidden):
-        v = h[j]
-        if v > 0.0:
-            for k in range(n_out):
-                out[k] += v * weights[second + j * n_out + k]
+        total = np.float64(weights[bias + k])
+        for j in range(n_hidden):
+            v = hidden[j]
+            total += (v if v > none else none) * weights[second + j * n_out + k]
+        out[k] = total

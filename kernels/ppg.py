@@ -312,6 +312,7 @@ def step(
 @kernel
 def step_many(
     params: NDArray[np.void],
+    kinds: NDArray[np.int64],
     states: NDArray[np.void],
     buffers: NDArray[np.float64],
     slots: NDArray[np.int64],
@@ -322,14 +323,16 @@ def step_many(
 ) -> int:
     """Run the chain on one chunk of each of k streams of a table.
 
-    params, states, buffers : a row each slot
+    params  : a row each kind of stream
+    kinds   : row of params of each slot
+    states, buffers : a row each slot
     slots   : whose chunks they are, [k]
     offsets : where each begins in x, and the end, [k + 1]
     """
     n_out = 0
     for k in range(len(slots)):
         slot, a, b = slots[k], offsets[k], offsets[k + 1]
-        n = step(params[slot], states[slot], buffers[slot], x[a:b], wave[a:b], out[n_out:])
+        n = step(params[kinds[slot]], states[slot], buffers[slot], x[a:b], wave[a:b], out[n_out:])
         for j in range(n_out, n_out + n):
             out[j]["slot"] = slot
         n_out += n

@@ -23,13 +23,20 @@ PARAMS = np.dtype(
     align=True,
 )
 
+LEAD = np.dtype(
+    [
+        ("held", "f8"),  # last value
+        ("run", "i8"),  # missing samples in a row
+        ("sum", "f8"),  # of the block
+    ],
+    align=True,
+)
+
 STATE = np.dtype(
     [
         ("phase", "i8"),  # samples in the block
         ("ring_at", "i8"),
-        ("held", "f8", (MAX_LEADS,)),  # last value
-        ("run", "i8", (MAX_LEADS,)),  # missing samples in a row
-        ("sum", "f8", (MAX_LEADS,)),  # of the block
+        ("leads", LEAD, (MAX_LEADS,)),
     ],
     align=True,
 )
@@ -39,7 +46,7 @@ STATE = np.dtype(
 def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     """Make zeros a fresh memory."""
     for c in range(params["n_leads"]):
-        state["held"][c] = np.nan
+        state["leads"][c]["held"] = np.nan
 
 
 @kernel
@@ -51,7 +58,8 @@ def take(
     phase = at = 0
     for c in range(params["n_leads"]):
         phase, at = state["phase"], state["ring_at"]
-        held, run, total = state["held"][c], state["run"][c], state["sum"][c]
+        lead = state["leads"][c]
+        held, run, total = lead["held"], lead["run"], lead["sum"]
         ring = buffer[params["at"] + c * n_ring : params["at"] + (c + 1) * n_ring]
         for i in range(first, end):
             v = x[i, c]
@@ -69,7 +77,7 @@ def take(
                 ring[at] = total / block
                 total = 0.0
                 at = at + 1 if at + 1 < n_ring else 0
-        state["held"][c], state["run"][c], state["sum"][c] = held, run, total
+        lead["held"], lead["run"], lead["sum"] = held, run, total
     state["phase"], state["ring_at"] = phase, at
 
 
@@ -88,8 +96,6 @@ def snip(
     n_seen : samples since the stream began that may be looked at
     first  : time of out[0], samples since the stream began, sub-sample
     step   : of the grid, samples
-
-    Source: the cubic through four points whose slopes are central differences (E. Catmull, R. Rom, 1974).
     """
     block, n_ring = params["block"], params["n_ring"]
     newest = n_seen // block - 1  # last tape sample that is complete
@@ -98,19 +104,59 @@ def snip(
     if math.floor(u) - 1 < max(0, newest - params["n_keep"] + 1) or math.floor(u + pace * (len(out) - 1)) + 2 > newest:
         return False
     ring = buffer[params["at"] + lead * n_ring : params["at"] + (lead + 1) * n_ring]
-    total = 0.0
-    last = math.floor(u)
-    i = last % n_ring
-    for j in range(len(out)):
-        k = math.floor(u + pace * j)
-        part = u + pace * j - k
-        i = wrap(i + k - last, n_ring)
-        last = k
-        a = ring[wrap(i - 1, n_ring)]
-        b = ring[i]
-        c = ring[wrap(i + 1, n_ring)]
-        d = ring[wrap(i + 2, n_ring)]
-        bend = 2.0 * a - 5.0 * b + 4.0 * c - d + part * (3.0 * (b - c) + d - a)
-        out[j] = b + 0.5 * part * (c - a + part * bend)
-        total += out[j]
-    return total == total
+    k = math.floor(u)
+    stride = int(pace)
+    n = len(out)
+    even = stride == pace and math.floor(u + pace * (n - 1)) == k + stride * (n - 1)
+    missing = done = 0
+    i = k % n_ring
+    while done < n:
+        if even and i > 0 and i + 2 < n_ring:  # as far as the ring goes: all points lie in the same part of their step
+            m = min(n - done, (n_ring - 3 - i) // stride + 1)
+            missing += glide(ring[i - 1 : i + 3 + stride * (m - 1)], u, pace, k, stride, done, out[done : done + m])
+            done += m
+            i += stride * m
+            k += stride * m
+        else:
+            part = u + pace * done - k
+            v = between(ring[wrap(i - 1, n_ring)], ring[i], ring[wrap(i + 1, n_ring)], ring[wrap(i + 2, n_ring)], part)
+            out[done] = v
+            missing += v != v
+            done += 1
+            last = k
+            k = math.floor(u + pace * done)
+            i += k - last
+        i = wrap(i, n_ring)
+    return missing == 0
+
+
+@kernel
+def between(a: float, b: float, c: float, d: float, part: float) -> float:
+    """Interpolate between b and c.
+
+    Source: the cubic through four points whose slopes are central differences (E. Catmull, R. Rom, 1974).
+    """
+    bend = 2.0 * a - 5.0 * b + 4.0 * c - d + part * (3.0 * (b - c) + d - a)
+    return b + 0.5 * part * (c - a + part * bend)
+
+
+@kernel
+def glide(
+    those: NDArray[np.float64], u: float, pace: float, k: int, stride: int, done: int, out: NDArray[np.float64]
+) -> int:
+    """Interpolate where every step is `stride` samples of the tape; returns how many values are missing.
+
+    those      : samples from the one before place k on
+    u, pace    : time of the first point of all and the step between them, tape samples
+    done       : points before out[0]
+    """
+    missing = 0
+    by = np.uint64(stride)
+    for j in range(out.shape[0]):
+        at = np.uint64(j) * by
+        a, b, c, d = those[at], those[at + np.uint64(1)], those[at + np.uint64(2)], those[at + np.uint64(3)]
+        part = u + pace * (done + j) - (k + stride * j)
+        v = between(a, b, c, d, part)
+        out[j] = v
+        missing += v != v
+    return missing

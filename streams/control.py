@@ -10,6 +10,7 @@ import zmq
 from vitalcore import alarms
 from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.streams import maps, wire
+from vitalcore.streams.guard import Guard
 from vitalcore.streams.keeper import Keeper
 from vitalcore.streams.table import Message, Refusal, Stream, Streams
 from vitalcore.streams.wire import Code
@@ -17,6 +18,15 @@ from vitalcore.streams.wire import Code
 MAX_REQUESTS = 64  # answered before anything else has its turn
 PAGE_BYTES = 1 << 18
 PAGE_ITEMS = 512
+# the right that a request needs, and the field that says of what; without the field it is about everything
+_RIGHTS = {
+    "SNAPSHOT": ("read", "prefix"),
+    "REPLAY": ("read", "topic"),
+    "STATUS": ("read", "prefix"),
+    "CONFIG": ("admin", "key"),
+    "ALARM_ACK": ("admin", "key"),
+    "ERASE": ("admin", "key"),
+}
 _COUNTS = ("records", "samples", "duplicates", "refused", "gaps", "lost", "undeclared_gap")
 
 
@@ -34,11 +44,12 @@ class Control:
         streams: Streams,
         greeting: Mapping[str, Any],
         counters: Callable[[], dict[str, Any]],
+        guard: Guard,
         keeper: Keeper,
         own: Mapping[str, Stream],
     ) -> None:
         self._socket, self._streams, self._greeting, self._counters = socket, streams, greeting, counters
-        self._keeper, self._own = keeper, own
+        self._guard, self._keeper, self._own = guard, keeper, own
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "HELLO": lambda _: {"type": "WELCOME", "now_ns": time.time_ns()} | dict(self._greeting),
             "PING": self._ping,
@@ -53,21 +64,24 @@ class Control:
         """Answer the requests that have arrived, up to a bound; tell whether some are left."""
         for _ in range(MAX_REQUESTS):
             try:
-                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+                parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return False
-            answer = self._answer(parts[1] if len(parts) == 2 else b"")
+            user = self._guard.who(parts[-1])
+            answer = self._answer(parts[1].bytes if len(parts) == 2 else b"", user)
             try:
-                self._socket.send_multipart([parts[0], answer], zmq.NOBLOCK)
+                self._socket.send_multipart([parts[0].bytes, answer], zmq.NOBLOCK)
             except zmq.ZMQError:
                 continue  # the peer is gone or does not read: it will ask again
         return True
 
-    def _answer(self, message: bytes) -> bytes:
+    def _answer(self, message: bytes, user: str) -> bytes:
         fields: dict[str, Any] = {}
+        result = "ok"
         try:
             fields = maps.unpack(message)
             type_ = fields["type"]
+            self._check(user, fields)
             if type_ == "ERASE":
                 raise Refusal(Code.UNSUPPORTED, "ERASE is not in this version: it keeps nothing")
             if type_ not in self._answers:
@@ -76,10 +90,19 @@ class Control:
         except ProtocolError as error:
             code = error.code if isinstance(error, Refusal) else Code.BAD_MESSAGE
             answer = {"type": "ERR", "code": int(code), "message": str(error)}
+            result = code.name
+        right, stream = _wanted(fields)
+        if right == "admin" and result != "FORBIDDEN":  # which is written down already
+            self._guard.note(fields["type"], result, user, stream)
         mark = fields.get("id")
         if isinstance(mark, int | str):
             answer["id"] = mark
         return maps.pack(**({"type_": answer.pop("type")} | answer))
+
+    def _check(self, user: str, fields: dict[str, Any]) -> None:
+        right, wanted = _wanted(fields)
+        if right and not self._guard.allows(user, right, wanted, fields["type"]):
+            raise Refusal(Code.FORBIDDEN, f"this client may not {right} what {fields['type']} asks for")
 
     def _ping(self, fields: dict[str, Any]) -> dict[str, Any]:
         now_ns = time.time_ns()
@@ -208,6 +231,19 @@ class Control:
                 if kept and topic > after and topic.startswith(prefix):
                     found.append((topic, stream, what))
         return sorted(found, key=lambda item: item[0])
+
+
+def _wanted(fields: dict[str, Any]) -> tuple[str, str]:
+    """Return the right that a request needs, and what it is about."""
+    type_ = fields.get("type", "")
+    right, name = _RIGHTS.get(type_, ("", ""))
+    if (type_ == "STATUS" and "prefix" not in fields) or not right:
+        return "", ""  # sums over all streams are for everyone who got in
+    if type_ == "CONFIG" and not fields.get("limits"):
+        right = "read"
+    value = fields.get(name)
+    about = value if isinstance(value, str) else ""
+    return right, about + "/" if name == "key" and about else about
 
 
 def _again(message: Message) -> tuple[bytes, bytes]:

@@ -16,6 +16,7 @@ from vitalcore.kernels.records import CRC_SLICES, ROW, STREAM, scan, unpack
 from vitalcore.operator import Operator
 from vitalcore.streams import maps, sockets, wire
 from vitalcore.streams.control import Control
+from vitalcore.streams.guard import Guard, Security
 from vitalcore.streams.ingest import Ingest
 from vitalcore.streams.journal import Journal
 from vitalcore.streams.keeper import Keeper
@@ -40,10 +41,13 @@ class Engine:
     limits                : of the alarms, by stream; by default those of the chains
     journal               : what it keeps on disk and goes on from, closed with the engine; None: acknowledgements mean
                             `received`, and nothing survives
+    security              : files of keys, rights and the audit log; by default there are none, and only this machine
+                            is served
 
     The sockets are bound when this returns, so `endpoints` can be read; `run` serves them.
 
-    Errors: ParameterError for an endpoint that leaves this machine or can't be bound.
+    Errors: ParameterError for an endpoint that leaves this machine without keys or can't be bound, and for keys, rights
+    or a log that can't be used.
     """
 
     def __init__(
@@ -56,18 +60,22 @@ class Engine:
         memory: int = 1 << 29,
         limits: Book | None = None,
         journal: Journal | None = None,
+        security: Security | None = None,
     ) -> None:
         self._chains = warm.CHAINS if chains is None else dict(chains)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._sockets: list[zmq.Socket[bytes]] = []
         self.endpoints: dict[str, str] = {}
+        self._guard: Guard | None = None
         try:
+            self._guard = guard = Guard(self._context, security)
             for name, kind, endpoint in (
                 ("ingest", zmq.ROUTER, ingest),
                 ("live", zmq.XPUB, live),
                 ("control", zmq.ROUTER, control),
             ):
-                socket = sockets.serve(self._context, kind, endpoint)
+                socket = sockets.serve(self._context, kind, endpoint, guard.keys, name)
+                guard.watch(name, socket)
                 self._sockets.append(socket)
                 self.endpoints[name] = sockets.endpoint_of(socket)
         except Exception:
@@ -88,10 +96,11 @@ class Engine:
         self._streams = streams
         self._journal = journal
         self._keeper = Keeper(streams, journal)
-        self._live = Live(self._sockets[1], streams, self.instance)
+        self._live = Live(self._sockets[1], streams, self.instance, guard)
         self._live.keeps = journal is not None
-        self._ingest = Ingest(self._sockets[0], streams, self._live, self._keeper, greeting)
-        self._control = Control(self._sockets[2], streams, greeting, self.counters, self._keeper, self._live.own)
+        self._ingest = Ingest(self._sockets[0], streams, self._live, self._keeper, greeting, guard)
+        own = self._live.own
+        self._control = Control(self._sockets[2], streams, greeting, self.counters, guard, self._keeper, own)
         self.recovered: Recovered | None = None
 
     def run(self, stop: threading.Event | None = None) -> None:
@@ -100,6 +109,8 @@ class Engine:
         Every kernel is compiled before the first message is taken; `ready` is set then. While it serves, the process'
         cyclic garbage is collected by this loop once a second, the young only, so that no stream waits for the rest.
         """
+        guard = self._guard
+        assert guard is not None  # nothing was raised before
         try:
             for _, compile_ in parts(self._chains):
                 compile_()
@@ -107,8 +118,9 @@ class Engine:
                 self.recovered = recover(self._journal, self._streams, self._ingest, self._live, self._keeper)
             gc.collect()
             gc.disable()  # `_tidy` collects the young, at its own time
+            guard.test(self.endpoints)
             self.ready.set()
-            self._serve(stop or threading.Event())
+            self._serve(stop or threading.Event(), guard)
             self._keeper.turn(close=True)
             if self._journal is not None:
                 self._journal.close()
@@ -125,6 +137,8 @@ class Engine:
         """Close the sockets; `run` does so itself."""
         for socket in self._sockets:
             socket.close(linger=FAREWELL_MS)
+        if self._guard is not None:
+            self._guard.close()
         self._context.term()
 
     def counters(self) -> dict[str, Any]:
@@ -146,9 +160,10 @@ class Engine:
             }
             | self._ingest.counters
             | sums
+            | (self._guard.counters if self._guard is not None else {})
         )
 
-    def _serve(self, stop: threading.Event) -> None:
+    def _serve(self, stop: threading.Event, guard: Guard) -> None:
         ingest, live, control = self._sockets
         poller = zmq.Poller()
         for socket in self._sockets:
@@ -158,6 +173,9 @@ class Engine:
             live: self._live.subscriptions,
             control: self._control.work,
         }
+        if guard.socket is not None:
+            poller.register(guard.socket, zmq.POLLIN)
+            work[guard.socket] = guard.admit
         ack_at = heartbeat_at = time.monotonic_ns()
         beats: Iterator[None] = iter(())
         busy = False
@@ -177,6 +195,8 @@ class Engine:
                 self._live.storage(self._keeper.degraded)
                 beats = self._live.heartbeat()
                 heartbeat_at = now + HEARTBEAT_NS
+                self._ingest.review(guard.look())
+                self._live.sweep()
                 _tidy()
             next(beats, None)  # one message a turn: nobody waits for all of them
 

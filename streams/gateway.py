@@ -19,6 +19,7 @@ from vitalcore.kernels import spell
 from vitalcore.kernels.records import CRC_SLICES
 from vitalcore.streams import maps, sockets, wire
 from vitalcore.streams.drift import ROUND_TRIPS, Drift
+from vitalcore.streams.keys import Keys
 from vitalcore.streams.link import Link
 from vitalcore.streams.maps import Channel, Open
 from vitalcore.streams.spool import Spool
@@ -32,6 +33,7 @@ PING_NS = 2_000_000_000
 FRAMES_HZ = 30  # assumed of a variable rate
 LIVE_FIRST_S = 10  # a shorter backlog is caught up in order
 AWAY_NS = 3_000_000_000  # an engine that was named by another and says nothing is given up
+HEARD_NS = 5_000_000_000  # an engine answers a PING every two seconds
 MAX_LINKS = 64
 MAX_REDIRECTS = 4  # in a row
 MAX_LOST = 1 << 50  # samples that one GAP may bridge
@@ -54,6 +56,7 @@ class Gateway:
     ack         : what an acknowledgement shall survive: received, journaled or fsynced, if the engine gives it
     resume      : after an outage, in_order: everything as it was measured; live_first: what is measured now at once,
                   and the backlog beside it
+    keys        : our key pair, and server_key, the engine's public key: where the engine has keys
 
     A gateway belongs to one thread, and nothing happens behind its back: `send` sends what credit allows, `poll` must
     be called now and then to hear acknowledgements. What is sent before the engine has answered waits. With a spool no
@@ -74,6 +77,8 @@ class Gateway:
         keep_s: float = math.inf,
         ack: str = "received",
         resume: str = "in_order",
+        server_key: str | None = None,
+        keys: Keys | None = None,
     ) -> None:
         if not 1 <= pack <= wire.MAX_RECORDS:
             raise ParameterError(f"pack is {pack}; it must lie between 1 and {wire.MAX_RECORDS}")
@@ -82,6 +87,7 @@ class Gateway:
                 raise ParameterError(f"{name} is {value}; it must be one of {', '.join(known)}")
         self._pack, self._room, self._client, self._keep_s = pack, room, client, keep_s
         self._ack, self._resume = ack, resume
+        self._server_key, self._keys = server_key, keys
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._links: list[Link] = []
         self._poller = zmq.Poller()
@@ -100,9 +106,11 @@ class Gateway:
         self._by_key: dict[str, list[Spool]] = {}  # all sessions that hold records, the oldest first
         self._ends: dict[str, Stored] = {}  # the last of the sessions of former runs
         self._unsent: dict[Spool, None] = {}  # whose records wait, in the order they came
+        self._apart: set[str] = set()  # keys whose backlog is sent beside their live session
         self._past = {"acked": 0, "resent": 0, "lost_samples": 0}  # of sessions that are over
         self._drift = Drift()
         self._ping_ns = self._look_ns = self._commit_ns = 0
+        self._heard_ns = -HEARD_NS
         self.welcome: dict[str, Any] = {}
         self.sent_records = 0
         for stored in self._store.left if self._store is not None else ():
@@ -254,12 +262,14 @@ class Gateway:
         """Tell that a stream ends; no sample of it can follow in this session."""
         spool = self._spools[stream]
         if not spool.ended:
-            nothing = np.empty((0, len(spool.opened.channels)), wire.DTYPES[spool.opened.dtype])
-            index = max(spool.next_index, spool.start)
-            spool.put(Record(wire.END, spool.opened.session, 0, 0, index, nothing))
-            self._unsent[spool] = None
+            self._end(spool)
             self._pump(spool)
             self.flush()
+
+    def end_all(self) -> None:
+        """Tell that every stream ends."""
+        for stream in range(len(self._spools)):
+            self.end(stream)
 
     def flush(self) -> None:
         """Send the records that wait for others to share a message with."""
@@ -299,6 +309,15 @@ class Gateway:
         while any(not s.empty for s in self._all() if not s.error) and time.monotonic() < end:
             self.poll(10)
         return all(s.empty for s in self._all())
+
+    def use_keys(self, keys: Keys) -> None:
+        """Connect anew with another key pair, which the engine knows by now; what is not acknowledged is sent again."""
+        self._keys = keys
+        for link in self._links:
+            self._poller.unregister(link.socket)
+            link.socket.close()
+            link.socket = self._connect(link.endpoint)
+            self._lost_touch(link, time.monotonic_ns())
 
     def close(self) -> None:
         """Close the connection; what is not acknowledged is lost, unless there is a spool for the next run."""
@@ -340,6 +359,16 @@ class Gateway:
     def set_aside(self) -> str:
         """Name the file that a damaged spool was set aside as; empty if there was none."""
         return "" if self._store is None else self._store.set_aside
+
+    @property
+    def room_used(self) -> float:
+        """Tell how full the fullest stream is, 0 to 1: at 1 samples are lost."""
+        return max((spool.held / spool.room for spool in self._all()), default=0.0)
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether an engine has been heard in the last five seconds."""
+        return time.monotonic_ns() - self._heard_ns < HEARD_NS
 
     @property
     def clock_offset_ns(self) -> int | None:
@@ -386,7 +415,7 @@ class Gateway:
         spool.lost_samples += lost
         spool.since_ns = 0
 
-    def _split(self, spool: Spool, now_ns: int) -> None:
+    def _split(self, spool: Spool) -> None:
         """Let what is measured from now on begin a new session, before what waits is sent."""
         self._last_session = max(time.time_ns(), self._last_session + 1)
         if self._store is not None:
@@ -395,12 +424,27 @@ class Gateway:
         opened = replace(spool.opened, session=self._last_session)
         new = Spool(opened, self._room, self._store, base=spool.base + spool.oldest[1], link=spool.link)
         new.start, new.shift = behind, behind - spool.next_index + spool.shift
-        new.granted = spool.granted
         spool.former = True
         self._spools[self._spools.index(spool)] = new
         self._by_key[opened.key].append(new)
-        self._ask(new, now_ns)
+
+    def _go_apart(self, spool: Spool, now_ns: int) -> None:
+        """Open the live session of a key before its backlog."""
+        sessions = self._by_key[spool.opened.key]
+        self._apart.add(spool.opened.key)
+        if not spool.former:
+            self._split(spool)
+        for older in sessions[:-1]:
+            if not older.ended:  # so that the engine lets go of it
+                self._end(older)
+        self._ask(sessions[-1], now_ns)
         self._ask(spool, now_ns)
+
+    def _end(self, spool: Spool) -> None:
+        nothing = np.empty((0, len(spool.opened.channels)), wire.DTYPES[spool.opened.dtype])
+        index = max(spool.next_index, spool.start)
+        spool.put(Record(wire.END, spool.opened.session, 0, 0, index, nothing))
+        self._unsent[spool] = None
 
     def _commit(self) -> None:
         assert self._store is not None  # whoever calls this has looked
@@ -426,20 +470,19 @@ class Gateway:
         for link in self._links:
             if link.endpoint == endpoint:
                 return link
-        socket = sockets.connect(self._context, zmq.DEALER, endpoint, queue=False)
-        self._links.append(Link(socket, endpoint, self._pack))
-        self._poller.register(socket, zmq.POLLIN)
+        self._links.append(Link(self._connect(endpoint), endpoint, self._pack))
         return self._links[-1]
+
+    def _connect(self, endpoint: str) -> "zmq.Socket[bytes]":
+        socket = sockets.connect(self._context, zmq.DEALER, endpoint, False, self._server_key, self._keys)
+        self._poller.register(socket, zmq.POLLIN)
+        return socket
 
     def _turn(self, spool: Spool) -> bool:
         """Tell whether it is a session's turn to be open: the oldest that holds records, or it and the live one."""
         sessions = self._by_key[spool.opened.key]
         live = sessions[-1]
-        if self._resume == "in_order" or len(sessions) == 1 or live.former:
-            return spool is sessions[0]
-        if not self.welcome:
-            return False  # it is not known yet what this engine can do
-        if "live_first" not in self.welcome.get("resume", ()):
+        if spool.opened.key not in self._apart or len(sessions) == 1:
             return spool is sessions[0]
         if spool is sessions[0] and live.handle:
             spool.opened = replace(spool.opened, backfill=True)
@@ -485,6 +528,8 @@ class Gateway:
         """Forget a session that is over and acknowledged."""
         sessions = self._by_key[spool.opened.key]
         sessions.remove(spool)
+        if len(sessions) <= 1:
+            self._apart.discard(spool.opened.key)
         if not sessions:
             del self._by_key[spool.opened.key]
         if spool.link is not None:
@@ -502,7 +547,7 @@ class Gateway:
         spool.link, spool.handle, spool.heard_ns = link, 0, time.monotonic_ns()
 
     def _hear(self, link: Link, message: bytes) -> None:
-        now_ns = time.monotonic_ns()
+        self._heard_ns = now_ns = time.monotonic_ns()
         try:
             if maps.is_map(message):
                 self._hear_map(link, maps.unpack(message), now_ns)
@@ -592,7 +637,7 @@ class Gateway:
         link.by_handle[handle] = spool
         spool.rewind(next_seq, now_ns, again=True)
         if self._keeps_waiting(spool):
-            self._split(spool, now_ns)
+            self._go_apart(spool, now_ns)
         elif spool.former and spool.empty:
             self._retire(spool)
         elif not spool.former:
@@ -601,9 +646,10 @@ class Gateway:
 
     def _keeps_waiting(self, spool: Spool) -> bool:
         """Tell whether so much waits that what is measured now should not wait behind it."""
-        if spool.former or spool.granted[1] != "live_first" or self._by_key[spool.opened.key][0] is not spool:
+        live = self._by_key[spool.opened.key][-1]
+        if spool.granted[1] != "live_first" or spool.opened.backfill or live.former or live.ended:
             return False
-        behind = spool.next_index - spool.oldest[1]
+        behind = live.base + live.next_index - spool.base - spool.oldest[1]
         return behind > LIVE_FIRST_S * float(spool.opened.rate or FRAMES_HZ)
 
     def _link_to(self, endpoint: str) -> Link:

@@ -13,6 +13,7 @@ from vitalcore.kernels import records
 from vitalcore.kernels.records import ROW
 from vitalcore.streams import entries, maps, wire
 from vitalcore.streams.entries import Entry
+from vitalcore.streams.guard import Guard
 from vitalcore.streams.keeper import Keeper
 from vitalcore.streams.live import Live
 from vitalcore.streams.maps import Open
@@ -56,8 +57,10 @@ class Ingest:
         live: Live,
         keeper: Keeper,
         greeting: Mapping[str, Any],
+        guard: Guard,
     ) -> None:
         self._socket, self._streams, self._live, self._keeper, self._greeting = socket, streams, live, keeper, greeting
+        self._guard = guard
         self._messages: list[bytes] = []
         self._identities: list[bytes] = []
         self._owners: list[int] = []
@@ -72,7 +75,8 @@ class Ingest:
             if self._left():
                 return True
             self._left = None
-        receive = self._socket.recv
+        receive: Any = self._socket.recv
+        keyed = self._guard.keys is not None  # then a message is a frame, which knows whose it is but costs more
         state: Any = self._socket.get  # of which pyzmq only knows that it gives numbers or bytes
         size = taken = 0
         self._arrival_ns = time.time_ns()
@@ -80,7 +84,8 @@ class Ingest:
         # asking first costs less than the exception that says that nothing is there
         while taken < MAX_DRAIN and size < MAX_DRAIN_BYTES and state(_EVENTS) & _POLLIN:
             identity = receive()
-            message = receive()
+            frame = receive(copy=not keyed)
+            message = frame.bytes if keyed else frame
             taken += 1
             size += len(message)
             if state(_RCVMORE):
@@ -90,7 +95,7 @@ class Ingest:
             if maps.is_map(message):
                 if self._messages:
                     self._finish_all()
-                self._converse(identity, message)
+                self._converse(identity, message, self._guard.who(frame) if keyed else "")
             else:
                 self._messages.append(message)
                 self._identities.append(identity)
@@ -304,18 +309,29 @@ class Ingest:
             self._live.findings(table, table.ward.finish(int(held["slot"])), self._arrival_ns)
             self._streams.close_slot(stream)
 
-    def _converse(self, identity: bytes, message: bytes) -> None:
+    def review(self, changed: frozenset[str]) -> None:
+        """Refuse what may not be written any more to those whose rights have changed."""
+        for stream in list(self._streams.by_key.values()) if changed else ():
+            if stream.user not in changed or not stream.identity:
+                continue
+            if not self._guard.allows(stream.user, "write", stream.key + "/", "write"):
+                self._send(stream.identity, self._refusal(stream.row, Code.FORBIDDEN))
+                self._streams.let_go(stream)
+
+    def _converse(self, identity: bytes, message: bytes, user: str) -> None:
         fields: dict[str, Any] = {}
         try:
             fields = maps.unpack(message)
-            answer = self._answer(identity, fields)
+            answer = self._answer(identity, fields, user)
         except ProtocolError as error:
             code = error.code if isinstance(error, Refusal) else Code.BAD_MESSAGE
             key = fields.get("key")
+            if fields.get("type") == "OPEN" and code != Code.FORBIDDEN:  # which is written down already
+                self._guard.note("OPEN", code.name, user, key if isinstance(key, str) else "", often=True)
             answer = maps.pack("ERR", code=int(code), message=str(error), key=key if isinstance(key, str) else None)
         self._send(identity, answer)
 
-    def _answer(self, identity: bytes, fields: dict[str, Any]) -> bytes:
+    def _answer(self, identity: bytes, fields: dict[str, Any], user: str) -> bytes:
         type_ = fields["type"]
         if type_ == "HELLO":
             versions = fields.get("versions")
@@ -326,7 +342,7 @@ class Ingest:
             t1 = maps.integer(fields, "t1", -(1 << 63), (1 << 63) - 1)
             return maps.pack("PONG", t1=t1, t2=self._arrival_ns, t3=time.time_ns())
         if type_ == "OPEN":
-            return self._open(maps.read_open(fields), identity)
+            return self._open(maps.read_open(fields), identity, user)
         if type_ == "CREDIT":
             stream = self._streams.by_key.get(maps.check_key(fields.get("key")))
             if stream is None or stream.identity != identity:
@@ -336,9 +352,13 @@ class Ingest:
             return maps.pack("CREDIT", key=stream.key, credit=credit, next_seq=int(row["durable_seq"]))
         raise Refusal(Code.BAD_MESSAGE, "on ingest a message is HELLO, OPEN, CREDIT or PING")
 
-    def _open(self, opened: Open, identity: bytes) -> bytes:
+    def _open(self, opened: Open, identity: bytes, user: str) -> bytes:
+        if not self._guard.allows(user, "write", opened.key + "/", "OPEN"):
+            raise Refusal(Code.FORBIDDEN, f"this client may not write {opened.key}")
         self._keeper.turn()
         stream = self.enter(opened, identity)
+        stream.user = user
+        self._guard.note("OPEN", "ok", user, stream.key, often=True)
         self._keeper.opened(stream, self._arrival_ns)
         row = self._streams.rows[stream.row]
         return maps.pack(

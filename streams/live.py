@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels import codes
 from vitalcore.kernels.finding import ALARM, ASSERTED, BEAT, ENDED, FEATURE, RAISED, STATE, WAVES
-from vitalcore.streams import maps, messages, wire
+from vitalcore.streams import maps, messages, sockets, wire
+from vitalcore.streams.guard import Guard
 from vitalcore.streams.maps import Open
+from vitalcore.streams.sockets import Connection
 from vitalcore.streams.table import Stream, Streams, Table
 
 MAX_SUBSCRIPTIONS = 65_536
@@ -26,9 +28,10 @@ _T, _T_KNOWN = 4, 5  # places in a row
 class Live:
     """Publish, number and remember messages; know who wants waves."""
 
-    def __init__(self, socket: "zmq.Socket[bytes]", streams: Streams, instance: str) -> None:
-        self._socket, self._streams, self._instance = socket, streams, instance
-        self._subscriptions: dict[bytes, int] = {}
+    def __init__(self, socket: "zmq.Socket[bytes]", streams: Streams, instance: str, guard: Guard) -> None:
+        self._socket, self._streams, self._instance, self._guard = socket, streams, instance, guard
+        self._readers: dict[Connection, set[bytes]] = {}
+        self._subscriptions: dict[bytes, int] = {}  # connections that have each
         self._lengths: dict[int, int] = {}
         self._changed: dict[tuple[Stream, str], int] = {}
         self._beats = 0
@@ -44,22 +47,43 @@ class Live:
         """Confirm subscriptions that have arrived, up to a bound; tell whether some are left."""
         for _ in range(most):
             try:
-                message = self._socket.recv(zmq.NOBLOCK)
+                frame = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return False
             while self._socket.get(zmq.RCVMORE):
                 self._socket.recv()
-            if not message or message[0] > 1 or len(message) > 1 + MAX_PREFIX:
+            message = frame.bytes
+            connection = sockets.connection_of(frame)
+            # of who is gone libzmq says the unsubscriptions, but not whose they were: `sweep` finds out
+            if connection is None or not message or message[0] > 1 or len(message) > 1 + MAX_PREFIX:
                 continue
-            prefix = message[1:]
-            if message[0]:
-                if prefix in self._subscriptions or len(self._subscriptions) < MAX_SUBSCRIPTIONS:
-                    self._socket.set(zmq.SUBSCRIBE, prefix)
-                    self._count(prefix, 1)
-            elif prefix in self._subscriptions:
+            prefix, mine = message[1:], self._readers.setdefault(connection, set())
+            if not message[0]:
                 self._socket.set(zmq.UNSUBSCRIBE, prefix)
-                self._count(prefix, -1)
+                self._withdraw(mine, prefix)
+            elif prefix not in mine and self._may_read(frame, prefix):
+                self._socket.set(zmq.SUBSCRIBE, prefix)
+                mine.add(prefix)
+                self._count(prefix, 1)
         return True
+
+    def sweep(self) -> None:
+        """Forget the subscriptions of connections that are gone, about once a second."""
+        for connection in [each for each in self._readers if not sockets.is_up(each)]:
+            gone = self._readers.pop(connection)
+            for prefix in list(gone):
+                self._withdraw(gone, prefix)
+
+    def _may_read(self, frame: zmq.Frame, prefix: bytes) -> bool:
+        if sum(self._lengths.values()) >= MAX_SUBSCRIPTIONS:
+            return False
+        wanted = prefix.decode("ascii", "replace")
+        return self._guard.allows(self._guard.who(frame), "read", wanted, "SUBSCRIBE")
+
+    def _withdraw(self, mine: set[bytes], prefix: bytes) -> None:
+        if prefix in mine:
+            mine.remove(prefix)
+            self._count(prefix, -1)
 
     def opened(self, stream: Stream) -> None:
         """Note a stream that was opened."""

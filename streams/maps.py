@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vitalcore.errors import ProtocolError
 from vitalcore.operator import Signal
+from vitalcore.streams import pseudonyms
 from vitalcore.streams.wire import DTYPE_NAMES, MAX_CHANNELS, MAX_INDEX, MAX_MESSAGE
 
 MAX_STR = 512
@@ -163,12 +164,15 @@ def unpack_wave(payload: bytes) -> tuple[dict[str, Any], NDArray[np.float32]]:
 
 
 def check_key(key: object) -> str:
-    """Return a stream key, site/subject/device/signal, each part of 1 to 64 of A-Z a-z 0-9 . _ -.
+    """Return a stream key, site/subject/device/signal, each part of 1 to 64 of A-Z a-z 0-9 . _ -, of a pseudonym.
 
     Errors: ProtocolError
     """
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise ProtocolError("key must be site/subject/device/signal, each of 1 to 64 letters, digits, '.', '_' or '-'")
+    looks_like = pseudonyms.looks_like(key.split("/")[1])
+    if looks_like:
+        raise ProtocolError(f"the subject in the key looks like {looks_like}; subjects go by pseudonyms, such as p17")
     return key
 
 

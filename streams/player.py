@@ -17,7 +17,7 @@ class Player:
     """Send the tracks of a recording at their own pace.
 
     place      : site/subject/device of the stream keys; the signal is the track's own name
-    speed      : times real time
+    speed      : times real time; 0: as fast as the engine takes it
     duration_s : of the recording to play; None: all of it
 
     Samples travel as f64, so that what the engine says is what it says of the file, bit for bit. Nothing is sent before
@@ -55,7 +55,7 @@ class Player:
         now_s = time.monotonic()
         if not self._start_ns:
             self._start_s, self._start_ns = now_s, time.time_ns()
-        due_s = (now_s - self._start_s) * self._speed
+        due_s = (now_s - self._start_s) * self._speed if self._speed else math.inf
         for lane in self.lanes:
             while self._gateway.counters["held"] < MAX_HELD and lane.send(due_s, self._start_ns):
                 pass

@@ -1,13 +1,20 @@
-"""The one place that makes sockets, with every option that the protocol relies on."""
+"""The one place that makes sockets, with every option that the protocol relies on, and that breaks connections."""
 
 import ipaddress
+import os
 import re
-from typing import Any
+import socket as tcp
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import zmq
 
 from vitalcore.errors import ParameterError
+from vitalcore.streams import keys as key_files
+from vitalcore.streams.keys import Keys
 from vitalcore.streams.wire import MAX_MESSAGE
+
+MIN_ZMQ = (4, 3, 3)  # older ones have known holes in their handshake
 
 INGEST, LIVE, CONTROL = "tcp://127.0.0.1:7401", "tcp://127.0.0.1:7402", "tcp://127.0.0.1:7403"
 HEARTBEAT_MS = 1000
@@ -18,8 +25,15 @@ FAN_OUT = 20_000  # messages that wait for each subscriber; then it loses its ow
 _TCP = re.compile(r"tcp://(\[[^\]]*\]|[^:\[\]]+):(\*|\d{1,5})", re.ASCII)
 
 
-def check_loopback(endpoint: str) -> str:
-    """Return an endpoint to bind, if nobody but this machine can reach it.
+class Connection(NamedTuple):
+    """Name a peer's connection: no other has this pair, even when the descriptor is used again."""
+
+    descriptor: int
+    inode: int
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Tell whether nobody but this machine can reach an endpoint, or be reached at it.
 
     Errors: ParameterError
     """
@@ -28,25 +42,42 @@ def check_loopback(endpoint: str) -> str:
         raise ParameterError(f"{endpoint} is no endpoint such as tcp://127.0.0.1:7401")
     host = match[1].strip("[]")
     try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        loopback = False
-    if not loopback:
+        return False
+
+
+def check_loopback(endpoint: str, keyed: bool = False) -> str:
+    """Return an endpoint to bind, if nobody but this machine can reach it or keys protect it.
+
+    Errors: ParameterError
+    """
+    if not is_loopback(endpoint) and not keyed:
         raise ParameterError(
-            f"{endpoint} leaves this machine, and this version has no keys to protect it: bind 127.0.0.1 or [::1]"
+            f"{endpoint} leaves this machine and there are no keys to protect it: bind 127.0.0.1 or [::1], or give keys"
         )
     return endpoint.replace("localhost", "127.0.0.1")
 
 
-def serve(context: "zmq.Context[zmq.Socket[bytes]]", kind: int, endpoint: str) -> "zmq.Socket[bytes]":
+def serve(
+    context: "zmq.Context[zmq.Socket[bytes]]", kind: int, endpoint: str, keys: Keys | None = None, domain: str = ""
+) -> "zmq.Socket[bytes]":
     """Bind an engine's socket.
 
-    kind : zmq.ROUTER or zmq.XPUB
+    kind   : zmq.ROUTER or zmq.XPUB
+    keys   : the engine's; then only who the authenticator of this context admits gets in. None: loopback only
+    domain : what the authenticator is told of where somebody knocks
 
-    Errors: ParameterError where the endpoint leaves this machine or can't be bound.
+    Errors: ParameterError where the endpoint leaves this machine without keys, or can't be bound.
     """
     socket = _make(context, kind)
     socket.set(zmq.MAXMSGSIZE, MAX_MESSAGE)
+    if keys is not None:
+        socket.set(zmq.CURVE_SERVER, 1)
+        socket.set(zmq.CURVE_SECRETKEY, keys.secret.encode())
+        # without a domain, or without enforcing it, libzmq admits everybody when no authenticator answers
+        socket.set(zmq.ZAP_DOMAIN, domain.encode())
+        socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
     if kind == zmq.XPUB:
         socket.set(zmq.XPUB_MANUAL, 1)
         socket.set(zmq.SNDHWM, FAN_OUT)
@@ -56,7 +87,7 @@ def serve(context: "zmq.Context[zmq.Socket[bytes]]", kind: int, endpoint: str) -
     if "[" in endpoint:
         socket.set(zmq.IPV6, 1)
     try:
-        socket.bind(check_loopback(endpoint))
+        socket.bind(check_loopback(endpoint, keys is not None))
     except zmq.ZMQError as error:
         socket.close()
         raise ParameterError(f"can't bind {endpoint}: {error.strerror}") from None
@@ -73,16 +104,32 @@ def endpoint_of(socket: "zmq.Socket[bytes]") -> str:
 
 
 def connect(
-    context: "zmq.Context[zmq.Socket[bytes]]", kind: int, endpoint: str, queue: bool = True
+    context: "zmq.Context[zmq.Socket[bytes]]",
+    kind: int,
+    endpoint: str,
+    queue: bool = True,
+    server_key: str | None = None,
+    keys: Keys | None = None,
 ) -> "zmq.Socket[bytes]":
     """Connect a client's socket, which reconnects by itself.
 
-    kind  : zmq.DEALER or zmq.SUB
-    queue : whether what is sent waits for a peer that is not there
+    kind       : zmq.DEALER or zmq.SUB
+    queue      : whether what is sent waits for a peer that is not there
+    server_key : public key of the engine, 40 characters; nobody else is talked to
+    keys       : the client's own
 
-    Errors: ParameterError where the endpoint is none.
+    Errors: ParameterError where the endpoint is none, leaves this machine without keys, or one key is given without the
+    other.
     """
+    if (server_key is None) != (keys is None):
+        raise ParameterError("a client needs its own keys and the engine's public key: both, or none of them")
+    if keys is None and endpoint.startswith("tcp://") and not is_loopback(endpoint):
+        raise ParameterError(f"{endpoint} leaves this machine: that needs keys, ours and the engine's public one")
     socket = _make(context, kind)
+    if keys is not None and server_key is not None:
+        socket.set(zmq.CURVE_SERVERKEY, key_files.check(server_key).encode())
+        socket.set(zmq.CURVE_PUBLICKEY, keys.public.encode())
+        socket.set(zmq.CURVE_SECRETKEY, keys.secret.encode())
     socket.set(zmq.RECONNECT_IVL, 50)
     socket.set(zmq.RECONNECT_IVL_MAX, 2000)
     if kind == zmq.SUB:
@@ -100,7 +147,37 @@ def connect(
     return socket
 
 
+def connection_of(frame: zmq.Frame) -> Connection | None:
+    """Name the connection that a received frame came on; None if it is gone."""
+    try:
+        descriptor = int(frame.get("__fd"))
+        return Connection(descriptor, os.fstat(descriptor).st_ino)
+    except (zmq.ZMQError, OSError):
+        return None
+
+
+def is_up(connection: Connection) -> bool:
+    """Tell whether a connection still stands."""
+    try:
+        return os.fstat(connection.descriptor).st_ino == connection.inode
+    except OSError:
+        return False
+
+
+def cut(connection: Connection) -> None:
+    """Break a connection, and no other; libzmq takes it as the peer's leaving."""
+    try:
+        held = os.dup(connection.descriptor)  # so that what is looked at is what is broken
+    except OSError:
+        return
+    with tcp.socket(fileno=held) as peer, suppress(OSError):
+        if os.fstat(held).st_ino == connection.inode:
+            peer.shutdown(tcp.SHUT_RDWR)
+
+
 def _make(context: "zmq.Context[zmq.Socket[bytes]]", kind: int) -> "zmq.Socket[bytes]":
+    if zmq.zmq_version_info() < MIN_ZMQ:
+        raise ParameterError(f"libzmq is {zmq.zmq_version()}; it must be {'.'.join(map(str, MIN_ZMQ))} or newer")
     socket = context.socket(kind)
     socket.set(zmq.LINGER, 0)
     socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vitalcore.errors import ProtocolError
 from vitalcore.streams import maps, sockets, wire
+from vitalcore.streams.keys import Keys
 from vitalcore.streams.wire import LiveHeader
 
 ASK_NS = 1_000_000_000
@@ -60,6 +61,7 @@ class Subscriber:
 
     live, control : endpoints of the engine
     prefix        : of the topics, such as `icu/` or `icu/p7/monitor/ecg/beat/`; "" is everything, waves included
+    keys          : our key pair, and server_key, the engine's public key: where the engine has keys
     catch_up      : begin with the last message of each topic; without, begin with what comes next
 
     A subscriber belongs to one thread. Holes in the numbers of a topic are asked for on control; what the engine holds
@@ -74,15 +76,17 @@ class Subscriber:
         control: str = sockets.CONTROL,
         prefix: str | tuple[str, ...] = "",
         catch_up: bool = True,
+        server_key: str | None = None,
+        keys: Keys | None = None,
     ) -> None:
         self._prefixes = (prefix,) if isinstance(prefix, str) else prefix
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._live = self._control = self._shakes = None
         self._connected = False
         try:
-            self._live = sockets.connect(self._context, zmq.SUB, live)
+            self._live = sockets.connect(self._context, zmq.SUB, live, server_key=server_key, keys=keys)
             self._shakes = self._live.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-            self._control = sockets.connect(self._context, zmq.DEALER, control)
+            self._control = sockets.connect(self._context, zmq.DEALER, control, server_key=server_key, keys=keys)
         except Exception:
             self.close()
             raise

@@ -72,6 +72,7 @@ class Table:
 class Stream:
     """Hold what is known of a stream beside its row.
 
+    identity: of the connection that has it; empty: none has
     base    : sample index at which the memory of its slot began
     wave_base: number of the first chunk of its wave
     counts  : messages so far, by what they are; begins at `base`, so that an engine that forgot goes on above
@@ -79,6 +80,7 @@ class Stream:
     limits  : of its alarms; None where its chain has none
     standing: last message of each alarm that stands, by its code
     unsaved : messages that are not in the journal's results yet, by what they are
+    user    : public key of the client that has it, where there are keys
     """
 
     key: str
@@ -96,6 +98,7 @@ class Stream:
     counts: dict[str, int] = field(default_factory=dict)
     recent: dict[str, deque[Message]] = field(default_factory=dict)
     unsaved: dict[str, list[Message]] = field(default_factory=dict)
+    user: str = ""
 
     def topic(self, what: str) -> bytes:
         """Return the topic of one sort of message."""
@@ -160,7 +163,7 @@ class Streams:
     def take_over(self, stream: Stream, opened: Open, identity: bytes) -> None:
         """Let a connection go on with a stream, and the one before no more."""
         row = self.rows[stream.row]
-        self._let_go(stream)
+        self.let_go(stream)
         row["next_seq"] = max(int(row["next_seq"]), opened.first_seq)
         row["durable_seq"] = max(int(row["durable_seq"]), opened.first_seq)
         self._own(stream, identity)
@@ -296,6 +299,19 @@ class Streams:
             table.rows[row["slot"]] = -1
             row["table"] = row["slot"] = -1
 
+    def let_go(self, stream: Stream) -> None:
+        """Take a stream from the connection that has it."""
+        if not stream.identity:
+            return
+        owner = self.owners[stream.identity]
+        self._held[owner] -= 1
+        if not self._held[owner]:
+            del self._held[owner], self.owners[stream.identity]
+        row = self.rows[stream.row]
+        row["handle"] = row["owner"] = -1
+        row["due"] = 0
+        stream.identity = b""
+
     def forget(self, stream: Stream) -> None:
         """Forget a stream."""
         self.forgotten(stream)
@@ -310,7 +326,7 @@ class Streams:
     def remove(self, stream: Stream) -> None:
         """Take a stream out; what it has told the journal stays there."""
         self.close_slot(stream)
-        self._let_go(stream)
+        self.let_go(stream)
         row = self.rows[stream.row]
         self._memory += int(row["credit_bytes"])
         self.rows[stream.row] = np.zeros((), STREAM)
@@ -362,14 +378,6 @@ class Streams:
         row["handle"], row["owner"] = self._generation << 16 | stream.row, owner
         row["acked_seq"], row["held_bytes"], row["due"] = row["durable_seq"], 0, 0
         stream.identity = identity
-
-    def _let_go(self, stream: Stream) -> None:
-        owner = self.owners.get(stream.identity)
-        if owner is None:
-            return  # nobody's since the engine was started
-        self._held[owner] -= 1
-        if not self._held[owner]:
-            del self._held[owner], self.owners[stream.identity]
 
     def _make_room(self, now_ns: int, keep: Stream | None) -> bool:
         ended = [s for s in self.by_key.values() if self.rows[s.row]["ended"] and s is not keep]

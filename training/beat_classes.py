@@ -159,9 +159,9 @@ def fit(runs: Iterable[Run], n_features: int, n_rounds: int) -> HistGradientBoos
     return model.fit(x, y, sample_weight=w)
 
 
-def trees(model: HistGradientBoostingClassifier) -> forest.Forest:
+def trees(model: HistGradientBoostingClassifier) -> forest.Sieve:
     """Turn a model into what the kernels read."""
-    return forest.from_outputs(outputs(model))
+    return forest.sieve(forest.from_outputs(outputs(model)))
 
 
 def outputs(model: HistGradientBoostingClassifier) -> list[dict[str, Any]]:
@@ -173,7 +173,7 @@ def outputs(model: HistGradientBoostingClassifier) -> list[dict[str, Any]]:
     return spelled
 
 
-def judge(runs: Iterable[Run], models: Sequence[forest.Forest]) -> None:
+def judge(runs: Iterable[Run], models: Sequence[forest.Sieve]) -> None:
     """Walk over recordings with models."""
     for each in runs:
         each.x, each.seen, each.scores = walk(

@@ -12,14 +12,7 @@ from vitalcore.kernels.beat_class import N_CLASSES, N_FINAL, N_USED
 
 Array = NDArray[np.float64]
 WAIT_S = 1.2  # as vitalcore.ecg.WAVES_S
-NO_TREES = forest.Forest(
-    np.zeros(0, np.int64),
-    np.zeros(N_CLASSES + 1, np.int64),
-    np.zeros(N_CLASSES),
-    np.zeros(0, np.int64),
-    np.zeros(0),
-    np.zeros(0, np.int64),
-)
+NO_TREES = forest.sieve(forest.from_outputs([{"base": 0.0, "trees": []}] * N_CLASSES))
 
 
 @numba.njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]  # numba has no types
@@ -60,7 +53,7 @@ def walk(
     t_known: Array,
     interval_s: Array,
     truth: tuple[Array, Array] | None,
-    models: Sequence[forest.Forest] | None,
+    models: Sequence[forest.Sieve] | None,
 ) -> tuple[Array, NDArray[np.int64], Array]:
     """Return the features of all beats [n, leads, N_FINAL], where they could be read, and scores [2, n, N_CLASSES].
 

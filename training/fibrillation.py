@@ -47,7 +47,7 @@ def windows(group: str, x: Array, ends: NDArray[np.int64], y: NDArray[np.int64])
     out = np.empty((len(ends), fibrillation.N_FEATURES))
     scratch, plane = np.empty(W), np.empty(fibrillation.PLANE**2, np.int64)
     for k, end in enumerate(ends):
-        fibrillation.measure(x[end - W : end], scratch, plane, True, out[k])
+        fibrillation.measure(x[end - W : end].copy(), scratch, plane, True, out[k])
     return Windows(group, out, y, ends / HZ)
 
 

@@ -61,7 +61,7 @@ def note(state: Any, peak: Any, output: int) -> float:
         score = 3.0 * (x[0] + 0.9) if x[3] > 0.3 else 3.0 * (x[8] + 0.4)
         score -= 2.0 * output
     else:
-        score = forest.score(
+        score = forest.verdict(
             state["roots"],
             state["ends"],
             state["base"],
@@ -70,6 +70,7 @@ def note(state: Any, peak: Any, output: int) -> float:
             state["left"],
             output,
             x,
+            np.inf,
         )
     row = state["trace"][state["n_trace"] % N_TRACE]
     state["n_trace"] += 1

@@ -113,6 +113,7 @@ def mains_params(fs_hz: float) -> NDArray[np.void]:
     params["n_window"] = n
     turn = 2 * np.pi * np.array(MAINS_HZ) / fs_hz
     params["turn"] = turn
+    params["twice_cosine"] = [2 * math.cos(each) for each in turn]
     change = 2 * np.sin(turn / 2)  # between neighbouring samples, of a sine of amplitude 1
     params["change"] = change
     params["scale"] = np.where(turn < 0.9 * np.pi, 2 / (n * change), 0)

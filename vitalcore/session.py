@@ -208,7 +208,7 @@ def _arguments(design: Design, memory: tuple[NDArray[Any], ...]) -> tuple[Any, .
     """
     if design.many is not None:
         states, buffer = memory
-        return np.array([design.params]), states, buffer[None], np.zeros(1, np.int64)
+        return np.array([design.params]), np.zeros(1, np.int64), states, buffer[None], np.zeros(1, np.int64)
     return design.params, *(part[0] if part.dtype.names else part for part in memory)
 
 

@@ -27,7 +27,10 @@ class Ward:
             raise ParameterError("a ward holds chains such as Ecg(); this operator has no step_many")
         self._many, self._columns = design.many, len(design.wave.channels)
         self._states = np.zeros(slots, design.memory[0].dtype)
-        self._params = np.zeros(slots, design.params.dtype)
+        self._params = np.zeros(slots, design.params.dtype)  # of each kind of stream
+        self._kind_of: dict[bytes, int] = {}  # row of those with these bytes
+        self._users = np.zeros(slots, np.int64)  # streams of each
+        self._kinds = np.zeros(slots, np.int64)  # of each slot
         self._buffers = np.zeros((slots, design.memory[1].size))
         self._places = door.places(slots)
         self._rows = np.zeros((slots, 2))  # findings a stream can give: [0] + [1] a sample
@@ -60,7 +63,7 @@ class Ward:
         if not self._free:
             self._grow()
         slot = self._free.pop()
-        self._params[slot] = design.params
+        self._kinds[slot] = self._enter(design)
         self._states[slot] = design.memory[0][0]
         self._buffers[slot] = design.memory[1]
         self._places[slot : slot + 1] = door.places(1)
@@ -71,6 +74,7 @@ class Ward:
     def close(self, slot: int) -> None:
         """Forget a stream; its slot is free for another."""
         self._known(slot)
+        self._users[self._kinds[slot]] -= 1
         self._open[slot] = None
         self._free.append(slot)
 
@@ -108,7 +112,8 @@ class Ward:
         _, signal = self._known(slot)
         if not self.fits(design):
             raise ParameterError(f"this design of {signal.name} doesn't fit this table")
-        self._params[slot] = design.params
+        self._users[self._kinds[slot]] -= 1
+        self._kinds[slot] = self._enter(design)
         self._open[slot] = design, signal
 
     def acknowledge(self, slot: int, code: int) -> bool:
@@ -161,6 +166,18 @@ class Ward:
             part[...] = np.frombuffer(snapshot, part.dtype, part.size, at)
             at += part.nbytes
 
+    def _enter(self, design: Design) -> int:
+        """Give a stream a row of parameters: one that others have in common with it, or else one that nobody uses."""
+        wanted = design.params.tobytes()
+        kind = self._kind_of.get(wanted)
+        if kind is None:
+            kind = int(np.flatnonzero(self._users == 0)[0])
+            self._kind_of.pop(self._params[kind].tobytes(), None)
+            self._kind_of[wanted] = kind
+            self._params[kind] = design.params
+        self._users[kind] += 1
+        return kind
+
     def _known(self, slot: int) -> tuple[Design, Signal]:
         known = self._open[slot] if 0 <= slot < len(self._open) else None
         if known is None:
@@ -173,7 +190,7 @@ class Ward:
 
     def _grow(self) -> None:
         n = len(self._open)
-        for name in ("_states", "_params", "_buffers", "_rows", "_places"):
+        for name in ("_states", "_params", "_users", "_kinds", "_buffers", "_rows", "_places"):
             table = getattr(self, name)
             setattr(self, name, np.concatenate([table, np.zeros_like(table)]))
         self._open += [None] * n
@@ -191,7 +208,7 @@ class Ward:
         if len(self._out) < rows:
             self._out = np.zeros(2 * rows, FINDING)
         wave = self._wave[: len(x)]
-        n = self._many(self._params, self._states, self._buffers, slots, offsets, x, wave, self._out)
+        n = self._many(self._params, self._kinds, self._states, self._buffers, slots, offsets, x, wave, self._out)
         out = self._out[:n]
         skipped = self._places["origin"][out["slot"]] != 0
         for slot in np.unique(out["slot"][skipped]) if skipped.any() else ():

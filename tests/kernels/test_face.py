@@ -67,14 +67,18 @@ def test_a_restored_row_goes_on_bit_for_bit() -> None:
 
 def test_rows_of_a_table_do_not_feel_each_other() -> None:
     one, two = simulated(seed=1), simulated(seed=2)
-    params, states = np.array([IBUG.params] * 3), np.concatenate([fresh()[0] for _ in range(3)])
+    params, kinds, states = (
+        np.array([IBUG.params] * 2),
+        np.array([0, 0, 1]),
+        np.concatenate([fresh()[0] for _ in range(3)]),
+    )
     buffers = np.zeros((3, fresh()[1].size))
     found = []
     for a in range(0, len(one), 30):
         x = np.ascontiguousarray(np.concatenate([one[a : a + 30], two[a : a + 30]]))
         wave, out = np.zeros((len(x), face.N_WAVE)), np.zeros(face.FINDINGS * len(x), FINDING)
         n = face.step_many(
-            params, states, buffers, np.array([2, 0]), np.array([0, len(one[a : a + 30]), len(x)]), x, wave, out
+            params, kinds, states, buffers, np.array([2, 0]), np.array([0, len(one[a : a + 30]), len(x)]), x, wave, out
         )
         found.append(out[:n].copy())
     table = np.concatenate(found)

@@ -53,7 +53,7 @@ def test_streams_of_a_table_do_not_feel_each_other() -> None:
     alone = [run(design, x) for x in signals]
     states = np.repeat(design.memory[0], 5)
     buffers = np.repeat(design.memory[1][None, :], 5, axis=0)
-    params = np.repeat(np.array([design.params]), 5)
+    params, kinds = np.array([design.params]), np.zeros(5, np.int64)
     slots_of, at = [3, 0, 4], [0, 0, 0]
     finds: list[NDArray[np.void]] = []
     waves: list[list[Array]] = [[], [], []]
@@ -64,7 +64,7 @@ def test_streams_of_a_table_do_not_feel_each_other() -> None:
         wave, out = np.empty_like(x), np.zeros(3 * design.capacity(700), FINDING)
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         slots = np.array([slots_of[k] for k in order])
-        n = ppg.step_many(params, states, buffers, slots, offsets, x, wave, out)
+        n = ppg.step_many(params, kinds, states, buffers, slots, offsets, x, wave, out)
         finds.append(out[:n].copy())
         for k, a, b in zip(order, offsets[:-1], offsets[1:], strict=True):
             waves[k].append(wave[a:b].copy())

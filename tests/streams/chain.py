@@ -45,12 +45,20 @@ def step(params: Any, state: Any, buffer: Any, x: Any, wave: Any, out: Any) -> i
 
 
 def step_many(
-    params: Any, states: Any, buffers: Any, slots: Any, offsets: Any, x: Any, wave: Any, out: NDArray[Any]
+    params: Any,
+    kinds: Any,
+    states: Any,
+    buffers: Any,
+    slots: Any,
+    offsets: Any,
+    x: Any,
+    wave: Any,
+    out: NDArray[Any],
 ) -> int:
     k = 0
     for i, slot in enumerate(slots):
         a, b = offsets[i], offsets[i + 1]
-        n = step(params[slot], states[slot], buffers[slot], x[a:b], wave[a:b], out[k:])
+        n = step(params[kinds[slot]], states[slot], buffers[slot], x[a:b], wave[a:b], out[k:])
         out["slot"][k : k + n] = slot
         k += n
     return k

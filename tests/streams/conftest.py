@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from tests.streams.chain import Peaks
-from vitalcore.streams import maps, wire
+from vitalcore.streams import maps, sockets, wire
 from vitalcore.streams.engine import Engine
 from vitalcore.streams.wire import Ack
 
@@ -40,13 +40,14 @@ class Running:
 
 
 class Peer:
-    """Speak bytes on one connection."""
+    """Speak bytes on one connection.
 
-    def __init__(self, endpoint: str) -> None:
+    client : keys, if the engine wants them
+    """
+
+    def __init__(self, endpoint: str, **client: Any) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.socket = self._context.socket(zmq.DEALER)
-        self.socket.set(zmq.LINGER, 0)
-        self.socket.connect(endpoint)
+        self.socket = sockets.connect(self._context, zmq.DEALER, endpoint, **client)
 
     def ask(self, type_: str, **fields: Any) -> dict[str, Any]:
         self.socket.send(maps.pack(type_, **fields))
