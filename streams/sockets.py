@@ -134,6 +134,7 @@ def connect(
     socket.set(zmq.RECONNECT_IVL_MAX, 2000)
     if kind == zmq.SUB:
         socket.set(zmq.RCVHWM, FAN_OUT)
+        socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)  # before it connects, so that none is missed
     elif not queue:
         socket.set(zmq.SNDHWM, 0)  # credit is the bound
     socket.set(zmq.IMMEDIATE, not queue)
@@ -142,6 +143,8 @@ def connect(
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:
+        if kind == zmq.SUB:
+            socket.disable_monitor()
         socket.close()
         raise ParameterError(f"can't connect to {endpoint}: {error.strerror}") from None
     return socket
