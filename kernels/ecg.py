@@ -32,6 +32,10 @@ N_DEAD, DEAD_S, DEAD_MV = 125, 1.0, 0.001  # a lead without the least movement f
 SMALL = 0.1  # of the energy of a QRS: peaks that may be complexes
 WIDE_S = 0.045  # half width from which what is too small for a QRS is a P wave
 LOST_S = 2  # seconds without a usable lead that make the event
+NOISE_S = 30.0  # over which it is followed how much of the time noise has left no lead usable
+CLEAN, CLEAN_S = 0.9, 3.0  # quality of a second that proves the beats, and how fast such seconds do
+MOST_NOISE = 0.25  # of the time: more, and what was learnt of the beats was learnt from noise
+MISTRUST = 0.1  # of the quality of a beat that stays
 
 PARAMS = np.dtype(
     [
@@ -67,6 +71,7 @@ STATE = np.dtype(
         ("open_label", "f8"),
         ("open_quality", "f8"),
         ("n_lost", "i8"),  # seconds in a row without a usable lead
+        ("noise", "f8"),  # part of the last seconds in which noise left no lead usable, smoothed
         ("broken", "i8"),  # 1: there has been one since the last beat
         ("lost", "i8"),  # the event has been said
         ("lost_at", "i8"),  # its onset
@@ -200,7 +205,7 @@ def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDAr
     if state["broken"] == 1:  # beats may have gone unseen
         beat["body"][finding.INTERVAL_S] = np.nan
         state["broken"] = 0
-    beat["quality"] *= buffer[head + energy.QUALITY]
+    beat["quality"] *= buffer[head + energy.QUALITY] * (MISTRUST if state["noise"] > MOST_NOISE else 1.0)
     beat["reasons"] |= int(buffer[head + quality.REASONS])
     rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
     edr.beat(state["edr"], beat)
@@ -343,6 +348,8 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
         else:
             state["hrv"]["fibrillation"] = 0
         n = hrv.tell(params["hrv"], state["hrv"], t, t, out, n)
+    drowned = not usable and lead_reasons & codes.NOISE != 0
+    state["noise"] += ((1.0 if drowned else 0.0) - state["noise"]) / (CLEAN_S if best >= CLEAN else NOISE_S)
     if usable:
         state["n_lost"] = 0
         if state["lost"] == 1:

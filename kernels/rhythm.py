@@ -251,7 +251,8 @@ def beat(params: np.void, state: np.void, row: np.void, out: NDArray[np.void], n
     if not ventricular:
         n = follow_others(params, state, t, known, out, n)
     follow_pacing(state, t, label == PACED)
-    af.beat(state["af"], t, state["interval_s"][at])
+    if state["wave"] == 0:
+        af.beat(state["af"], t, state["interval_s"][at])
     n = extreme(params, state, LOW, known, out, n)
     n = extreme(params, state, HIGH, known, out, n)
     state["last_t"] = t
@@ -331,6 +332,7 @@ def tick(
         state["wave_t"] = wave_t
         if wave != 0:
             state["asystole"] = 0
+            af.begin(state["af"])  # the intervals of what is no beat tell nothing of the atria
             n = turn(state, wave, wave_t, now, now, out, n)
         else:
             if not (state["vt"] == state["code"] == codes.VENTRICULAR_TACHYCARDIA):
