@@ -13,7 +13,9 @@ import pytest
 
 from tests.cli.conftest import VITALCORE, vitalcore
 from tests.streams.conftest import Running, wait_for
+from vitalcore.streams import keys
 from vitalcore.streams.device import parse
+from vitalcore.streams.guard import Security
 
 STREAM = """
 [[stream]]
@@ -136,6 +138,24 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, input_: str, words: str) -> N
     assert done.returncode == 1
     assert words in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_keys_let_it_in_to_an_engine_that_asks_for_them(tmp_path: Path) -> None:
+    for name in ("engine", "device"):
+        keys.write(keys.make(), tmp_path, name)
+    rights = tmp_path / "rights.toml"
+    public = keys.read_public(tmp_path / "device.pub")
+    rights.write_text(f'[[client]]\nname = "device"\nkey = "{public}"\nwrite = ["home/"]\n')
+    guarded = Running(security=Security(tmp_path / "engine.key", rights))
+    try:
+        given = '[keys]\nown = "device.key"\nengine = "engine.pub"\n[input]'
+        path = Path(config(tmp_path, guarded.ingest, 'from = "stdin"'))
+        path.write_text(path.read_text().replace("[input]", given))
+        done = vitalcore("gateway", str(path), input="1\n2\n")
+        assert done.returncode == 0, done.stderr
+        assert taken(guarded)["samples"] == 2
+    finally:
+        guarded.stop()
 
 
 def test_a_refused_stream_ends_it_with_its_reason(engine: Running, tmp_path: Path) -> None:
