@@ -50,6 +50,9 @@ PARAMS = np.dtype(
 
 STATE = np.dtype(
     [
+        ("since_t", "f8"),  # asystole is counted from here
+        ("asked", "i8"),  # 1: whether there is an asystole has been decided since the last beat
+        ("lost", "i8"),  # no signal is usable
         ("af", af.STATE),
         ("t", "f8", (N_BEATS,)),  # rings of the last beats
         ("interval_s", "f8", (N_BEATS,)),  # NaN where it is not known or touches a ventricular or poor beat
@@ -57,7 +60,6 @@ STATE = np.dtype(
         ("n", "i8"),  # beats without a gap
         ("n_kept", "i8"),  # beats remembered
         ("last_t", "f8"),  # last beat
-        ("since_t", "f8"),  # asystole is counted from here
         ("spoilt", "i8"),  # the last beat was ventricular or poor
         ("code", "i8"),  # of the rhythm; 0: none
         ("onset", "f8"),
@@ -81,8 +83,6 @@ STATE = np.dtype(
         ("wave", "i8"),  # rhythm that the waves alone tell: its code, or 0
         ("wave_t", "f8"),
         ("asystole", "i8"),
-        ("asked", "i8"),  # 1: whether there is an asystole has been decided since the last beat
-        ("lost", "i8"),  # no signal is usable
     ],
     align=True,
 )
