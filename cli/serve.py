@@ -17,20 +17,37 @@ import click
     type=click.Path(path_type=Path),
     help="TOML file of alarm limits, by preset and by the beginning of a stream's key.  [default: adult]",
 )
-def serve(ingest: str, live: str, control: str, max_streams: int, limits: Path | None) -> None:
+@click.option(
+    "--keys", type=click.Path(path_type=Path), help="The engine's private key file: every client needs a key."
+)
+@click.option("--rights", type=click.Path(path_type=Path), help="TOML file of the clients and their rights.")
+@click.option(
+    "--audit", type=click.Path(path_type=Path), help="Log of who did what; `vitalcore audit verify` checks it."
+)
+def serve(
+    ingest: str,
+    live: str,
+    control: str,
+    max_streams: int,
+    limits: Path | None,
+    keys: Path | None,
+    rights: Path | None,
+    audit: Path | None,
+) -> None:
     """Run an engine until Ctrl-C or SIGTERM.
 
-    It acknowledges samples as `received`: nothing is stored. Only loopback addresses are served.
+    It acknowledges samples as `received`: nothing is stored. Without keys only loopback addresses are served.
     """
     from vitalcore.alarms import read
     from vitalcore.cli.warmup import warm_up
     from vitalcore.streams.engine import Engine, parts
+    from vitalcore.streams.guard import Security
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     book = None if limits is None else read(limits)
-    engine = Engine(ingest, live, control, max_streams=max_streams, limits=book)
+    engine = Engine(ingest, live, control, max_streams=max_streams, limits=book, security=Security(keys, rights, audit))
     warm_up(parts())
 
     def announce() -> None:

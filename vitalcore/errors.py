@@ -27,3 +27,7 @@ class NoSignalError(ReadError):
 
 class ProtocolError(VitalcoreError):
     """A peer broke the wire protocol, or refused what was asked of it."""
+
+
+class ForbiddenError(ProtocolError):
+    """An engine's rights file does not allow this client what it asked for."""
