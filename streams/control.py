@@ -137,9 +137,9 @@ class Control:
         topic = maps.text(fields, "topic")
         start = maps.integer(fields, "from", 0, (1 << 64) - 1)
         stop = maps.integer(fields, "to", 0, (1 << 64) - 1)
-        parts = topic.split("/")
-        stream = self._streams.by_key.get("/".join(parts[:4]))
-        kept = stream.recent.get(parts[4]) if stream is not None and len(parts) == 6 and not parts[5] else None
+        key, _, what = topic.removesuffix("/").rpartition("/")
+        stream = self._streams.by_key.get(key)
+        kept = stream.recent.get(what) if stream is not None and topic.endswith("/") else None
         if kept is None:
             raise Refusal(Code.NOT_FOUND, f"nothing was said on {topic}")
         items: list[list[Any]] = []

@@ -273,10 +273,11 @@ class Ingest:
             answer = self._answer(identity, fields, user)
         except ProtocolError as error:
             code = error.code if isinstance(error, Refusal) else Code.BAD_MESSAGE
-            key = fields.get("key")
+            key, session = fields.get("key"), fields.get("session")
             if fields.get("type") == "OPEN" and code != Code.FORBIDDEN:  # which is written down already
                 self._guard.note("OPEN", code.name, user, key if isinstance(key, str) else "", often=True)
-            answer = maps.pack("ERR", code=int(code), message=str(error), key=key if isinstance(key, str) else None)
+            about = {"key": key if isinstance(key, str) else None, "session": session if type(session) is int else None}
+            answer = maps.pack("ERR", code=int(code), message=str(error), **about)
         self._send(identity, answer)
 
     def _answer(self, identity: bytes, fields: dict[str, Any], user: str) -> bytes:
@@ -307,7 +308,7 @@ class Ingest:
         if stream is not None:
             self._streams.take_over(stream, opened, identity)
         else:
-            before = self._streams.by_key.get(opened.key)
+            before = self._streams.by_key.get(opened.name)
             if before is not None:
                 self.finish(before)
             stream = self._streams.open(opened, identity, self._arrival_ns)
@@ -317,14 +318,14 @@ class Ingest:
         row = self._streams.rows[stream.row]
         return maps.pack(
             "OPEN_OK",
-            key=stream.key,
+            key=opened.key,
             stream=int(row["handle"]),
             session=opened.session,
             next_seq=int(row["next_seq"]),
             next_index=int(row["next_index"]),
             credit=[int(row["credit_records"]), int(row["credit_bytes"])],
             ack="received",
-            resume="in_order",
+            resume=opened.resume,
         )
 
     def _refuse(self, identity: bytes, row: int, code: int, stream: int = 0, session: int = 0) -> None:

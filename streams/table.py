@@ -139,7 +139,7 @@ class Streams:
 
         Errors: Refusal
         """
-        stream = self.by_key.get(opened.key)
+        stream = self.by_key.get(opened.name)
         if stream is None:
             return None
         if opened.session < stream.opened.session:
@@ -179,7 +179,7 @@ class Streams:
             raise Refusal(Code.BAD_PARAMETER, f"a {opened.kind} stream needs {wanted}")
         labels = tuple(channel.label for channel in opened.channels)
         unit_name = "mV" if opened.kind == "ecg" else opened.channels[0].unit
-        before = self.by_key.get(opened.key)
+        before = self.by_key.get(opened.name)
         limits = before.limits if before is not None and before.opened.kind == opened.kind else self._limits(opened)
         try:
             design = self._design(Signal(opened.kind, opened.rate, labels, unit_name), limits)
@@ -196,7 +196,7 @@ class Streams:
             waves = before.wave_base + int(self.rows[before.row]["chunks"])
             self.forget(before)
         signal = Signal(opened.kind, opened.rate, labels, unit_name)
-        stream = Stream(opened.key, self._free.pop(), opened, identity, opened.first_index)
+        stream = Stream(opened.name, self._free.pop(), opened, identity, opened.first_index)
         stream.signal, stream.wave, stream.limits = signal, design.wave, limits
         stream.counts = {what: max(count, opened.first_index) for what, count in counts.items()}
         stream.recent, stream.topics = recent, topics

@@ -11,6 +11,7 @@ FAULTS = {
     "a gateway killed with -9 five times": lambda: faults.kills(5),
     "a link cut for a second": lambda: faults.cut(1.0),
     "a long outage, simulated": lambda: faults.outage(0.05),
+    "a long outage, what is measured now first": lambda: faults.outage(0.05, "live_first"),
     "messages lost and doubled": lambda: faults.lossy(2000),
     "an engine killed with -9": lambda: faults.engine_kills(2),
 }
