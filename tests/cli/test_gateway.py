@@ -1,6 +1,7 @@
 """A device without code: lines, frames and files sent as a config says, and what is said when it ends."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -138,6 +139,20 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, input_: str, words: str) -> N
     assert done.returncode == 1
     assert words in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_the_page_for_the_person_with_a_device_can_be_followed(engine: Running, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "gateway.md").read_text()
+    (board,) = re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)
+    (trial,) = re.findall(r"^```sh\n(sed.*?)^```", page, re.M | re.S)
+    (tmp_path / "my.toml").write_text(board.replace("tcp://127.0.0.1:7401", engine.ingest))
+    assert parse(board, tmp_path / "my.toml").source.port == "/dev/ttyUSB0"
+    script = trial.replace("vitalcore gateway", " ".join([*VITALCORE, "gateway"]))
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=60, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert taken(engine, "home/p17/chest/ecg")["ended"] == 1
+    assert "lost 0 samples" in done.stderr
 
 
 def test_keys_let_it_in_to_an_engine_that_asks_for_them(tmp_path: Path) -> None:
