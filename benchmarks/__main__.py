@@ -1,6 +1,6 @@
-"""The speed tables and the scores: `python -m benchmarks [accuracy] [NAME ...] [OPTIONS OF THE TABLE]`.
+"""Speed tables, scores and faults: `python -m benchmarks [accuracy|faults] [NAME ...] [OPTIONS OF THE TABLE]`.
 
-Without a name all speed tables; `accuracy` alone: all scores.
+Without a name all speed tables; `accuracy` alone: all scores; `faults` alone: all faults, `--long` in their long form.
 """
 
 import importlib
@@ -8,6 +8,7 @@ import sys
 
 SPEED = ("filters", "detection", "face", "live", "ward")
 ACCURACY = ("qrs", "classes", "rhythm", "waves", "alarms", "signals", "ppg", "face", "breath")
+FAULTS = ("gateway",)
 PLAIN = ("ppg", "face", "breath")  # take no options
 
 
@@ -19,14 +20,17 @@ def main(arguments: list[str]) -> None:
     prefix = ""
     if wanted[:1] == ["accuracy"]:
         wanted, there, prefix = wanted[1:], ACCURACY, "accuracy_"
+    elif wanted[:1] == ["faults"]:
+        wanted, there, prefix = wanted[1:], FAULTS, "faults_"
     names = [name for name in wanted if name in there]
     options = [name for name in wanted if name not in there] + options
     if wanted and not names:
-        sys.exit(f"no table is called {wanted[0]}; there are {', '.join(SPEED)}; accuracy {', '.join(ACCURACY)}")
+        known = f"{', '.join(SPEED)}; accuracy {', '.join(ACCURACY)}; faults {', '.join(FAULTS)}"
+        sys.exit(f"no table is called {wanted[0]}; there are {known}")
     for name in names or there:
         print(flush=True)
         module = importlib.import_module(f"benchmarks.{prefix}{name}")
-        if prefix and name not in PLAIN:
+        if prefix == "faults_" or (prefix and name not in PLAIN):
             module.main(options)
         else:
             module.main()

@@ -1,9 +1,12 @@
 """`vitalcore alarms`: what stands at an engine, acknowledged and limited from here."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from vitalcore.cli.options import WHO_ANSWERS, client, client_keys
 
 if TYPE_CHECKING:
     from vitalcore.streams.subscriber import Message, Subscriber
@@ -15,8 +18,15 @@ if TYPE_CHECKING:
 @click.option("--ack", "acks", nargs=2, multiple=True, metavar="KEY CODE", help="Acknowledge an alarm. Repeatable.")
 @click.option("--set", "changes", nargs=2, multiple=True, metavar="KEY NAME=VALUE", help="Change a limit. Repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each alarm.")
+@client_keys
 def alarms(
-    address: str, prefix: str, acks: tuple[tuple[str, str], ...], changes: tuple[tuple[str, str], ...], as_json: bool
+    address: str,
+    prefix: str,
+    acks: tuple[tuple[str, str], ...],
+    changes: tuple[tuple[str, str], ...],
+    as_json: bool,
+    own: Path | None,
+    server_key: str | None,
 ) -> None:
     """List the alarms that stand at the engine whose control endpoint is ADDRESS, the most urgent first.
 
@@ -30,11 +40,13 @@ def alarms(
     from vitalcore.errors import ProtocolError
     from vitalcore.streams.subscriber import Subscriber
 
-    with Subscriber(address, address, (), catch_up=False) as engine:  # control only: it subscribes to nothing
+    with Subscriber(
+        address, address, (), catch_up=False, **client(own, server_key)
+    ) as engine:  # control only: it subscribes to nothing
         try:
             engine.request("HELLO")
         except ProtocolError as error:
-            raise ProtocolError(f"no engine answers at {address}: is `vitalcore serve` running? ({error})") from None
+            raise ProtocolError(f"no engine answers at {address}: {WHO_ANSWERS} ({error})") from None
         for key, change in changes:
             name, _, value = change.partition("=")
             limits = engine.request("CONFIG", key=key, limits={name: _value(value)})["limits"]

@@ -41,6 +41,7 @@ def gateway(config: Path, every: float) -> None:
     spool keeps for the next start. Its status goes to standard error. Exits with 1 if samples are lost then, or if the
     engine refuses a stream.
     """
+    from vitalcore.streams import keys
     from vitalcore.streams.device import read
     from vitalcore.streams.gateway import Gateway
 
@@ -57,6 +58,8 @@ def gateway(config: Path, every: float) -> None:
         keep_s=device.keep_s,
         ack=device.ack,
         resume=device.resume,
+        server_key=None if device.engine_key is None else keys.read_public(device.engine_key),
+        keys=None if device.own_key is None else keys.read(device.own_key),
     ) as made:
         status = Status(made, every)
         if made.set_aside:

@@ -1,12 +1,14 @@
-"""Options that several commands share: what a file can't say about itself."""
+"""Options that several commands share: what a file can't say about itself, and the keys of a client."""
 
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 SIGNALS = ("ecg", "ppg", "abp", "resp", "face", "ear")
+WHO_ANSWERS = "is `vitalcore serve` running, and if it has keys, does it know ours?"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -41,3 +43,26 @@ def hints(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def client_keys(command: F) -> F:
+    """Add --keys and --server-key to a command that connects to an engine; `client` makes of them what it says."""
+    for option in (
+        click.option("--server-key", default=None, metavar="FILE", help="The engine's public key, where it has keys."),
+        click.option("--keys", "own", type=click.Path(path_type=Path), help="Our private key file, likewise."),
+    ):
+        command = option(command)
+    return command
+
+
+def client(own: Path | None, server_key: str | Path | None) -> dict[str, Any]:
+    """Read the keys that a Gateway or a Subscriber takes.
+
+    Errors: ParameterError
+    """
+    if own is None and server_key is None:
+        return {}
+    from vitalcore.streams import keys
+
+    public = None if server_key is None else keys.read_public(server_key)
+    return {"keys": None if own is None else keys.read(own), "server_key": public}

@@ -4,10 +4,12 @@ import json
 import sys
 import time
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from vitalcore.cli.options import WHO_ANSWERS, client, client_keys
 from vitalcore.cli.options import hints as hint_options
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ PATIENCE_S = 10
 @click.option("--speed", type=click.FloatRange(0.01, 1000), default=1.0, show_default=True, help="Times real time.")
 @click.option("--place", default=None, help="site/subject/device of the streams.  [default: replay/NAME/file]")
 @hint_options
+@client_keys
 @click.option("--json", "as_json", is_flag=True, help="Print the counters as JSON.")
 def replay(
     file: str,
@@ -34,6 +37,8 @@ def replay(
     signal: str | None,
     fs_hz: Fraction | None,
     columns: tuple[str, ...],
+    own: Path | None,
+    server_key: str | None,
     as_json: bool,
 ) -> None:
     """Send FILE to an engine at its own speed, or faster.
@@ -52,7 +57,7 @@ def replay(
         raise ParameterError(
             f"the file's name looks like {what} and would name the subject: give --place site/subject/device"
         )
-    with Gateway(address) as gateway:
+    with Gateway(address, **client(own, server_key)) as gateway:
         player = Player(recording, gateway, place or f"replay/{name}/file", speed)
         if not player.lanes:
             raise ReadError(f"{file}: no ECG, PPG or landmarks to send; `vitalcore inspect` shows what is in it")
@@ -95,5 +100,5 @@ def _play(player: "Player", gateway: "Gateway") -> str:
             if gateway.counters["acked"] != acked:
                 acked, heard = gateway.counters["acked"], time.monotonic()
             if gateway.counters["held"] and time.monotonic() - heard > PATIENCE_S:
-                return f"no engine answers at this address (waited {PATIENCE_S} s): is `vitalcore serve` running?"
+                return f"no engine answers at this address (waited {PATIENCE_S} s): {WHO_ANSWERS}"
     return "samples were lost" if gateway.counters["lost_samples"] else ""

@@ -35,6 +35,13 @@ import click
 @click.option(
     "--keep-gb", type=click.FloatRange(0.01, 1e6), default=16.0, show_default=True, help="Size of the journal."
 )
+@click.option(
+    "--keys", type=click.Path(path_type=Path), help="The engine's private key file: every client needs a key."
+)
+@click.option("--rights", type=click.Path(path_type=Path), help="TOML file of the clients and their rights.")
+@click.option(
+    "--audit", type=click.Path(path_type=Path), help="Log of who did what; `vitalcore audit verify` checks it."
+)
 def serve(
     ingest: str,
     live: str,
@@ -45,15 +52,20 @@ def serve(
     ack: str,
     keep_days: float,
     keep_gb: float,
+    keys: Path | None,
+    rights: Path | None,
+    audit: Path | None,
 ) -> None:
     """Run an engine until Ctrl-C or SIGTERM.
 
     With --journal an acknowledged sample survives the engine, and an engine that starts again goes on where it was.
-    Without, samples are acknowledged as `received` and nothing is stored. Only loopback addresses are served.
+    Without, samples are acknowledged as `received` and nothing is stored. Without keys only loopback addresses are
+    served.
     """
     from vitalcore.alarms import read
     from vitalcore.cli.warmup import warm_up
     from vitalcore.streams.engine import Engine, parts
+    from vitalcore.streams.guard import Security
     from vitalcore.streams.journal import Journal, Keep
 
     stop = threading.Event()
@@ -61,7 +73,8 @@ def serve(
         signal.signal(number, lambda *_: stop.set())
     book = None if limits is None else read(limits)
     kept = None if journal is None else Journal(journal, ack, Keep(keep_days * 86400, int(keep_gb * (1 << 30))))
-    engine = Engine(ingest, live, control, max_streams=max_streams, limits=book, journal=kept)
+    secured = Security(keys, rights, audit)
+    engine = Engine(ingest, live, control, max_streams=max_streams, limits=book, security=secured, journal=kept)
     warm_up(parts())
 
     def announce() -> None:

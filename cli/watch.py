@@ -5,10 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from vitalcore.cli.options import WHO_ANSWERS, client, client_keys
 
 if TYPE_CHECKING:
     from vitalcore.cli.board import Board
@@ -23,7 +26,16 @@ FRAMES_HZ = 8
 @click.option("--prefix", default="", help="Watch only streams that begin so, such as clinic/p7/.")
 @click.option("--seconds", type=float, default=None, help="End after so long.  [default: Ctrl-C]")
 @click.option("--json", "as_json", is_flag=True, help="Print lines of JSON: the engine's counters, then each message.")
-def watch(address: str, control: str | None, prefix: str, seconds: float | None, as_json: bool) -> None:
+@client_keys
+def watch(
+    address: str,
+    control: str | None,
+    prefix: str,
+    seconds: float | None,
+    as_json: bool,
+    own: Path | None,
+    server_key: str | None,
+) -> None:
     """Watch the engine whose live endpoint is ADDRESS: strips, beats, rhythm, alarms, rates, quality, latency.
 
     Without a terminal it prints a line a second.
@@ -31,7 +43,7 @@ def watch(address: str, control: str | None, prefix: str, seconds: float | None,
     from vitalcore.cli.board import Board
     from vitalcore.streams.subscriber import Subscriber
 
-    with Subscriber(address, control or next_port(address), prefix) as subscriber:
+    with Subscriber(address, control or next_port(address), prefix, **client(own, server_key)) as subscriber:
         status = _knock(subscriber, address)
         with suppress(KeyboardInterrupt):  # the usual way to end
             if as_json:
@@ -42,12 +54,14 @@ def watch(address: str, control: str | None, prefix: str, seconds: float | None,
 
 
 def _knock(subscriber: "Subscriber", address: str) -> dict[str, Any]:
-    from vitalcore.errors import ProtocolError
+    from vitalcore.errors import ForbiddenError, ProtocolError
 
     try:
         return subscriber.status()
+    except ForbiddenError:
+        raise
     except ProtocolError as error:
-        raise ProtocolError(f"no engine answers beside {address}: is `vitalcore serve` running? ({error})") from None
+        raise ProtocolError(f"no engine answers beside {address}: {WHO_ANSWERS} ({error})") from None
 
 
 def next_port(address: str) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels import forest
 from vitalcore.kernels.kernel import kernel
-from vitalcore.kernels.order import sort
+from vitalcore.kernels.order import pick
 
 N_WINDOW = 30  # intervals
 N_LEAST = 12  # good ones, before anything is judged
@@ -72,14 +72,13 @@ def begin(state: np.void) -> None:
 
 @kernel
 def distance(rr: NDArray[np.float64], n: int, lag: int, scratch: NDArray[np.float64]) -> int:
-    """Collect how far intervals lie from those `lag` places before, sorted; returns how many there are."""
+    """Collect how far intervals lie from those `lag` places before; returns how many there are."""
     m = 0
     for i in range(lag, n):
         d = abs(rr[i] - rr[i - lag])
         if d == d:
             scratch[m] = d
             m += 1
-    sort(scratch, m)
     return m
 
 
@@ -128,14 +127,14 @@ def measure(rr: NDArray[np.float64], n: int, scratch: NDArray[np.float64], x: ND
         return False
     x[0] = math.sqrt(squares / n_pairs)
     k = distance(rr, n, 1, scratch)
-    middle = scratch[k // 2] / mean
+    middle = pick(scratch, k, k // 2) / mean
     x[1] = middle
-    x[2] = scratch[3 * k // 4] / mean
+    x[2] = pick(scratch, k, 3 * k // 4) / mean
     x[4] = small / n_pairs
     x[5] = turns / n_turns
     for lag in range(2, 4):
         k = distance(rr, n, lag, scratch)
-        x[4 + lag] = scratch[k // 2] / mean / (middle + 0.01) if k > 4 else 1.0
+        x[4 + lag] = pick(scratch, k, k // 2) / mean / (middle + 0.01) if k > 4 else 1.0
     x[9] = early / n_turns
     x[10] = 60.0 / mean
     x[11] = product / (power + 1e-9) * m / n_pairs
@@ -160,9 +159,8 @@ def measure(rr: NDArray[np.float64], n: int, scratch: NDArray[np.float64], x: ND
         if rr[i] == rr[i]:
             scratch[k] = rr[i]
             k += 1
-    sort(scratch, k)
-    x[12] = (scratch[9 * k // 10] - scratch[k // 10]) / mean
-    x[13] = (scratch[3 * k // 4] - scratch[k // 4]) / mean
+    x[12] = (pick(scratch, k, 9 * k // 10) - pick(scratch, k, k // 10)) / mean
+    x[13] = (pick(scratch, k, 3 * k // 4) - pick(scratch, k, k // 4)) / mean
     return True
 
 

@@ -342,6 +342,8 @@ def take_event(params: np.void, state: np.void, row: np.void, out: NDArray[np.vo
         condition["reasons"] = row["reasons"]
         condition["channel"] = row["channel"]
     condition["end"] = body[finding.T_END]
+    if condition["end"] < condition["t"]:  # by less than a sample: the rule was met with the last beat
+        condition["end"] = condition["t"]
     each["met"] |= BY_EVENT
     if i in (ARREST, FIBRILLATION, LOST):  # there are no beats that could end it
         n = end_burst(params, state, t, t, out, n)

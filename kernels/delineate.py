@@ -126,7 +126,8 @@ def look_near(s: np.void, net: int, centre: float) -> None:
     for k in range(n):
         at = max(min(centre + (k - half) * step, high), low)
         i = int(at)
-        v = x[i] + (at - i) * (x[i + 1] - x[i])
+        left = np.uint64(i)
+        v = x[left] + (at - i) * (x[left + np.uint64(1)] - x[left])
         look[k] = v
         total += v
         squares += v * v
@@ -175,8 +176,12 @@ def list_peaks(s: np.void, net: int) -> int:
     else:
         return 1
     n = 1
-    for k in range(max(1, int(low)), min(N_SNIP - 1, int(high) + 1)):
-        if (y[k] - y[k - 1]) * (y[k + 1] - y[k]) <= 0.0:
+    first = max(1, int(low))
+    coming = y[first] - y[first - 1]
+    for k in range(first, min(N_SNIP - 1, int(high) + 1)):
+        going = coming
+        coming = y[np.uint64(k + 1)] - y[np.uint64(k)]
+        if going * coming <= 0.0:
             bend = abs(2.0 * y[k] - y[max(0, k - BEND)] - y[min(N_SNIP - 1, k + BEND)])
             i = n
             while i > 1 and bends[i - 1] < bend:

@@ -1,10 +1,13 @@
 """The ECG chain: cleaned wave, beats, rates once a second, quality of each lead, and when there is no signal."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.kernels import (
     af,
+    ahead,
     alarms,
     beat_class,
     codes,
@@ -32,6 +35,10 @@ N_DEAD, DEAD_S, DEAD_MV = 125, 1.0, 0.001  # a lead without the least movement f
 SMALL = 0.1  # of the energy of a QRS: peaks that may be complexes
 WIDE_S = 0.045  # half width from which what is too small for a QRS is a P wave
 LOST_S = 2  # seconds without a usable lead that make the event
+NOISE_S = 30.0  # over which it is followed how much of the time noise has left no lead usable
+CLEAN, CLEAN_S = 0.9, 3.0  # quality of a second that proves the beats, and how fast such seconds do
+MOST_NOISE = 0.25  # of the time: more, and what was learnt of the beats was learnt from noise
+MISTRUST = 0.1  # of the quality of a beat that stays
 
 PARAMS = np.dtype(
     [
@@ -52,6 +59,15 @@ PARAMS = np.dtype(
     align=True,
 )
 
+LEAD = np.dtype(
+    [
+        ("n_missing", "i8"),  # in a row
+        ("zi", "f8", (N_SECTIONS, 2)),
+        ("mains", mains.STATE),
+    ],
+    align=True,
+)
+
 # What every chunk touches comes first, close together: in a large table memory is slower than arithmetic.
 STATE = np.dtype(
     [
@@ -67,14 +83,13 @@ STATE = np.dtype(
         ("open_label", "f8"),
         ("open_quality", "f8"),
         ("n_lost", "i8"),  # seconds in a row without a usable lead
+        ("noise", "f8"),  # part of the last seconds in which noise left no lead usable, smoothed
         ("broken", "i8"),  # 1: there has been one since the last beat
         ("lost", "i8"),  # the event has been said
         ("lost_at", "i8"),  # its onset
         ("lost_from", "i8"),  # first sample that was not usable
         ("tape", tape.STATE),
-        ("n_missing", "i8", (MAX_LEADS,)),  # in a row
-        ("zi", "f8", (MAX_LEADS, N_SECTIONS, 2)),
-        ("mains", mains.STATE, (MAX_LEADS,)),
+        ("leads", LEAD, (MAX_LEADS,)),
         ("qrs", qrs.STATE),
         ("rhythm", rhythm.STATE),
         ("pacer", pacer.STATE),
@@ -90,6 +105,13 @@ STATE = np.dtype(
 )
 
 
+_FIELDS: Any = STATE.fields  # numpy's stubs know that a dtype may have none
+_QRS_FIELDS: Any = qrs.STATE.fields
+LEADS_AT, LEAD_BYTES = _FIELDS["leads"][1], LEAD.itemsize
+QRS_AT, QRS_BYTES = _FIELDS["qrs"][1], _QRS_FIELDS["fused"][1]
+RHYTHM_AT = _FIELDS["rhythm"][1]
+
+
 @kernel
 def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     """Make zeros a fresh memory."""
@@ -102,7 +124,7 @@ def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
     q = params["qrs"]["energy"]
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
-        state["n_missing"][c] = q["hold"] + 1  # the first sample ends a gap
+        state["leads"][c]["n_missing"] = q["hold"] + 1  # the first sample ends a gap
         quality.begin(head)
     alarms.begin(state["alarms"])
     state["second"] = 1
@@ -113,11 +135,12 @@ def begin(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> None:
 def clean(params: np.void, state: np.void, c: int, x: NDArray[np.float64], wave: NDArray[np.float64]) -> None:
     """Filter the samples of a lead; after a gap as if the first value had been there for ever."""
     sections = params["sos"]
-    zi = state["zi"][c]
+    lead = state["leads"][c]
+    zi = lead["zi"]
     b0, b1, b2, a1, a2 = sections[0, 0], sections[0, 1], sections[0, 2], sections[0, 4], sections[0, 5]
     d0, d1, d2, c1, c2 = sections[1, 0], sections[1, 1], sections[1, 2], sections[1, 4], sections[1, 5]
     z0, z1, w0, w1 = zi[0, 0], zi[0, 1], zi[1, 0], zi[1, 1]
-    run: int = state["n_missing"][c]
+    run: int = lead["n_missing"]
     for i in range(x.shape[0]):
         v = x[i]
         if abs(v) < energy.LARGEST:
@@ -137,7 +160,7 @@ def clean(params: np.void, state: np.void, c: int, x: NDArray[np.float64], wave:
             run += 1
             wave[i] = np.nan
     zi[0, 0], zi[0, 1], zi[1, 0], zi[1, 1] = z0, z1, w0, w1
-    state["n_missing"][c] = run
+    lead["n_missing"] = run
 
 
 @kernel
@@ -200,7 +223,7 @@ def hear(params: np.void, state: np.void, buffer: NDArray[np.float64], out: NDAr
     if state["broken"] == 1:  # beats may have gone unseen
         beat["body"][finding.INTERVAL_S] = np.nan
         state["broken"] = 0
-    beat["quality"] *= buffer[head + energy.QUALITY]
+    beat["quality"] *= buffer[head + energy.QUALITY] * (MISTRUST if state["noise"] > MOST_NOISE else 1.0)
     beat["reasons"] |= int(buffer[head + quality.REASONS])
     rate.add(state["rate"], beat["body"][finding.INTERVAL_S])
     edr.beat(state["edr"], beat)
@@ -311,7 +334,7 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
             buffer[tape_at : tape_at + params["tape"]["n_ring"]],
             state["n_seen"] // params["tape"]["block"] - 1,
         )
-        hum = state["mains"][c]
+        hum = state["leads"][c]["mains"]
         mains.judge(params["mains"], hum)
         if mains.is_taken_out(hum):
             state["hums"] = 1
@@ -343,6 +366,8 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
         else:
             state["hrv"]["fibrillation"] = 0
         n = hrv.tell(params["hrv"], state["hrv"], t, t, out, n)
+    drowned = not usable and lead_reasons & codes.NOISE != 0
+    state["noise"] += ((1.0 if drowned else 0.0) - state["noise"]) / (CLEAN_S if best >= CLEAN else NOISE_S)
     if usable:
         state["n_lost"] = 0
         if state["lost"] == 1:
@@ -403,9 +428,9 @@ def step(
             end = i + pacer.take(params["pacer"], state["pacer"], x, y, i, end)
         for c in range(q["n_leads"]):
             unpaced = y[i:end, c] if paced else x[i:end, c]
-            mains.watch(params["mains"], state["mains"][c], unpaced)
+            mains.watch(params["mains"], state["leads"][c]["mains"], unpaced)
             if hums:
-                mains.clean(params["mains"], state["mains"][c], unpaced, y[i:end, c])
+                mains.clean(params["mains"], state["leads"][c]["mains"], unpaced, y[i:end, c])
             quality.watch(buffer[c * stride : (c + 1) * stride], y[i:end, c])
         state["n_seen"] += end - i
         start = i
@@ -433,10 +458,34 @@ def step(
                 n = alarms.follow_rows(params["alarms"], state["alarms"], out, begun, n)
         for c in range(q["n_leads"]):
             clean(params, state, c, y[start:end, c], wave[start:end, c])
-        n = pacer.say(state["pacer"], out, n)
+        if paced:
+            n = pacer.say(state["pacer"], out, n)
         if state["n_seen"] > state["second_end"]:
             n = end_second(params, state, buffer, out, n)
     return n
+
+
+@kernel
+def fetch_state(states: NDArray[np.void], slot: int) -> None:
+    """Fetch what a chunk touches of a stream's state, with one lead."""
+    ahead.fetch_lines(states, slot, 0, LEADS_AT + LEAD_BYTES)
+    ahead.fetch_lines(states, slot, QRS_AT, QRS_BYTES)
+    ahead.fetch_lines(states, slot, RHYTHM_AT, ahead.LINE)
+
+
+@kernel
+def fetch_buffer(params: np.void, states: NDArray[np.void], buffers: NDArray[np.float64], slot: int) -> None:
+    """Fetch what a chunk touches of a stream's buffer, with one lead; its state is there."""
+    q, tapes = params["qrs"]["energy"], params["tape"]
+    front = states[slot]["qrs"]["energy"]
+    n_work = 2 * (2 * q["n_half"] + 1)
+    band_at = energy.N_HEAD + q["n_ring"] + n_work + front["band_at"]
+    ahead.fetch_lines(buffers, slot, 0, 8 * energy.N_HEAD)
+    ahead.fetch_lines(buffers, slot, 8 * (energy.N_HEAD + front["ring_at"]), 2 * ahead.LINE)
+    ahead.fetch_lines(buffers, slot, 8 * (energy.N_HEAD + q["n_ring"]), 8 * n_work)
+    for at in (0, q["n_band"] - q["n_energy"], q["n_band"]):
+        ahead.fetch_lines(buffers, slot, 8 * (band_at + at), ahead.LINE)
+    ahead.fetch_lines(buffers, slot, 8 * (tapes["at"] + states[slot]["tape"]["ring_at"]), 2 * ahead.LINE)
 
 
 @kernel
@@ -463,6 +512,10 @@ def step_many(
     n = 0
     for i in range(slots.shape[0]):
         slot = slots[i]
+        if i + 2 < slots.shape[0]:
+            fetch_state(states, slots[i + 2])
+        if i + 1 < slots.shape[0]:
+            fetch_buffer(params[kinds[slots[i + 1]]], states, buffers, slots[i + 1])
         a = offsets[i]
         b = offsets[i + 1]
         m = step(params[kinds[slot]], states[slot], buffers[slot], x[a:b], wave[a:b], out[n:])

@@ -24,12 +24,12 @@ class Forest(NamedTuple):
     left      : node to the left; the one to the right follows it, [n_nodes]
     """
 
-    roots: NDArray[np.int64]
+    roots: NDArray[np.uint64]
     ends: NDArray[np.int64]
     base: NDArray[np.float64]
     feature: NDArray[np.int64]
     threshold: NDArray[np.float64]
-    left: NDArray[np.int64]
+    left: NDArray[np.uint64]
 
 
 def from_outputs(outputs: Sequence[Mapping[str, Any]]) -> Forest:
@@ -47,8 +47,14 @@ def from_outputs(outputs: Sequence[Mapping[str, Any]]) -> Forest:
             roots.append(len(feature))
         ends.append(len(roots) - 1)
     base = [output["base"] for output in outputs]
-    integers = [np.array(each, np.int64) for each in (roots[:-1], ends, feature, left)]
-    return Forest(integers[0], integers[1], np.array(base, float), integers[2], np.array(threshold, float), integers[3])
+    return Forest(
+        np.array(roots[:-1], np.uint64),
+        np.array(ends),
+        np.array(base, float),
+        np.array(feature, np.int64),
+        np.array(threshold, float),
+        np.array(left, np.uint64),
+    )
 
 
 def load(name: str) -> Forest:
@@ -59,12 +65,12 @@ def load(name: str) -> Forest:
 
 @kernel
 def verdict(
-    roots: NDArray[np.int64],
+    roots: NDArray[np.uint64],
     ends: NDArray[np.int64],
     base: NDArray[np.float64],
     feature: NDArray[np.int64],
     threshold: NDArray[np.float64],
-    left: NDArray[np.int64],
+    left: NDArray[np.uint64],
     output: int,
     x: NDArray[np.float64],
     enough: float,
@@ -77,7 +83,7 @@ def verdict(
     for tree in range(ends[output], ends[output + 1]):
         node = roots[tree]
         while feature[node] >= 0:
-            node = left[node] if x[feature[node]] <= threshold[node] else left[node] + 1
+            node = left[node] + np.uint64(not x[feature[node]] <= threshold[node])
         total += threshold[node]
         if abs(total) > enough:
             break

@@ -19,15 +19,20 @@ def sort(values: NDArray[np.float64], n: int) -> None:
 
 
 @kernel
-def median(values: NDArray[np.float64], n: int) -> float:
-    """Give the lower median of the first n values by counting ranks, which leaves them as they are; NaN of none."""
-    middle = (n - 1) // 2
+def pick(values: NDArray[np.float64], n: int, k: int) -> float:
+    """Give the value of rank k, from 0, of the first n by counting, which leaves them as they are; NaN of none."""
     for i in range(n):
         v: float = values[i]
         below = same = 0
         for j in range(n):
             below += values[j] < v
             same += values[j] == v
-        if below <= middle < below + same:
+        if below <= k < below + same:
             return v
     return np.nan
+
+
+@kernel
+def median(values: NDArray[np.float64], n: int) -> float:
+    """Give the lower median of the first n values; NaN of none."""
+    return pick(values, n, (n - 1) // 2)

@@ -19,7 +19,7 @@ from vitalcore.kernels.qrs_score import USUAL, at_once, looking_back
 from vitalcore.kernels.rpeak import PEAK, locate, wrap
 
 N_WEAK = 8  # peaks remembered for the look back
-N_FUSED = 128  # work samples of the fused energy that are kept
+N_FUSED = 128  # work samples of the fused energy that are kept, a power of 2
 NEVER = 1 << 62
 
 PARAMS = np.dtype(
@@ -63,7 +63,6 @@ STATE = np.dtype(
         ("w", "i8"),  # work samples looked at
         ("looked", "i8"),  # of the fresh ones
         ("level", "f8"),  # energy of the last work sample
-        ("fused", "f8", (N_FUSED,)),  # energies of the last work samples
         ("dip", "f8"),  # the lowest since the last beat
         ("mean", "f8"),  # over the last seconds
         ("top", "f8"),  # the highest since the last peak
@@ -80,6 +79,7 @@ STATE = np.dtype(
         ("last_slope", "f8"),
         ("joined", "i8"),  # no gap since the last beat
         ("back_w", "i8"),  # next look back
+        ("fused", "f8", (N_FUSED,)),  # energies of the last work samples
         ("signal", "f8", (N_LEVELS,)),
         ("slopes", "f8", (N_LEVELS,)),
         ("amplitudes", "f8", (N_LEVELS,)),
@@ -371,7 +371,7 @@ def search(
         if e < 0.0:
             state["joined"] = 0
             e = 0.0
-        state["fused"][w % N_FUSED] = e
+        state["fused"][w & (N_FUSED - 1)] = e
         dip = min(dip, e)
         mean += smooth * (e - mean)
         if e > top and e > before:

@@ -76,8 +76,8 @@ MAX_RECORDS = 256
 MAX_CHANNELS = 1536
 MAX_INDEX = 1 << 53
 DATA, GAP, END = 1, 2, 3
-DISCONTINUITY, TIMES, UNSYNCHRONISED, NOT_UNDERSTOOD = 2, 8, 1, 4
-BAD_FRAME, NOT_OPEN, STALE_SESSION, SEQ_GAP, NO_CREDIT, TOO_BIG, UNKNOWN_KIND, UNKNOWN_FLAG = 1, 2, 3, 4, 5, 6, 8, 9
+DISCONTINUITY, TIMES, UNSYNCHRONISED = 2, 8, 1
+BAD_FRAME, NOT_OPEN, STALE_SESSION, SEQ_GAP, NO_CREDIT, TOO_BIG, UNKNOWN_KIND = 1, 2, 3, 4, 5, 6, 8
 
 
 def _slices() -> NDArray[np.int64]:
@@ -154,8 +154,6 @@ def check(
     kind, flags = np.int64(data[at + 4]), np.int64(data[at + 5])
     if kind < DATA or kind > END:
         return UNKNOWN_KIND, end
-    if flags & NOT_UNDERSTOOD:
-        return UNKNOWN_FLAG, end
     n = np.int64(halves[(at >> 2) + 5])
     index = words[(at >> 3) + 4]
     if data[at + 51] != 0 or halves[(at >> 2) + 15] != 0 or words[(at >> 3) + 1] < 0 or words[(at >> 3) + 3] < 0:

@@ -50,6 +50,9 @@ PARAMS = np.dtype(
 
 STATE = np.dtype(
     [
+        ("since_t", "f8"),  # asystole is counted from here
+        ("asked", "i8"),  # 1: whether there is an asystole has been decided since the last beat
+        ("lost", "i8"),  # no signal is usable
         ("af", af.STATE),
         ("t", "f8", (N_BEATS,)),  # rings of the last beats
         ("interval_s", "f8", (N_BEATS,)),  # NaN where it is not known or touches a ventricular or poor beat
@@ -57,7 +60,6 @@ STATE = np.dtype(
         ("n", "i8"),  # beats without a gap
         ("n_kept", "i8"),  # beats remembered
         ("last_t", "f8"),  # last beat
-        ("since_t", "f8"),  # asystole is counted from here
         ("spoilt", "i8"),  # the last beat was ventricular or poor
         ("code", "i8"),  # of the rhythm; 0: none
         ("onset", "f8"),
@@ -81,8 +83,6 @@ STATE = np.dtype(
         ("wave", "i8"),  # rhythm that the waves alone tell: its code, or 0
         ("wave_t", "f8"),
         ("asystole", "i8"),
-        ("asked", "i8"),  # 1: whether there is an asystole has been decided since the last beat
-        ("lost", "i8"),  # no signal is usable
     ],
     align=True,
 )
@@ -251,7 +251,8 @@ def beat(params: np.void, state: np.void, row: np.void, out: NDArray[np.void], n
     if not ventricular:
         n = follow_others(params, state, t, known, out, n)
     follow_pacing(state, t, label == PACED)
-    af.beat(state["af"], t, state["interval_s"][at])
+    if state["wave"] == 0:
+        af.beat(state["af"], t, state["interval_s"][at])
     n = extreme(params, state, LOW, known, out, n)
     n = extreme(params, state, HIGH, known, out, n)
     state["last_t"] = t
@@ -331,6 +332,7 @@ def tick(
         state["wave_t"] = wave_t
         if wave != 0:
             state["asystole"] = 0
+            af.begin(state["af"])  # the intervals of what is no beat tell nothing of the atria
             n = turn(state, wave, wave_t, now, now, out, n)
         else:
             if not (state["vt"] == state["code"] == codes.VENTRICULAR_TACHYCARDIA):

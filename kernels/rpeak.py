@@ -75,14 +75,13 @@ def locate(
         after += ring[wrap(at + 2 * reach + 1 + k, n)]
     before /= edge
     rise = (after / edge - before) / (2 * reach + 1 + edge)  # a sample
-    lead = wrap(at + half, n)
-    tail = wrap(at - half, n)
-    lag = wrap(at - half - width, n)
+    one, end = np.uint64(1), np.uint64(n)
+    lead, tail = np.uint64(wrap(at + half, n)), np.uint64(wrap(at - half, n))
+    lag, behind = np.uint64(wrap(at - half - width, n)), np.uint64(wrap(at + half - width, n))
     s = z = 0.0  # sums of `width` samples around k and around k - width
     for k in range(2 * half):
-        s += ring[wrap(tail + k, n)]
-        z += ring[wrap(lag + k, n)]
-    behind = wrap(lag + 2 * half, n)
+        s += ring[np.uint64(wrap(at - half + k, n))]
+        z += ring[np.uint64(wrap(at - half - width + k, n))]
     y1 = y2 = steep = high = low = 0.0
     high_k = low_k = -1.0
     for k in range(2 * reach + 1):
@@ -100,10 +99,10 @@ def locate(
                 low_k = k - 1 + 0.5 * (y2 - y) / bend
         s -= ring[tail]
         z -= ring[lag]
-        lead = wrap(lead + 1, n)
-        tail = wrap(tail + 1, n)
-        lag = wrap(lag + 1, n)
-        behind = wrap(behind + 1, n)
+        lead = lead + one if lead + one < end else np.uint64(0)
+        tail = tail + one if tail + one < end else np.uint64(0)
+        lag = lag + one if lag + one < end else np.uint64(0)
+        behind = behind + one if behind + one < end else np.uint64(0)
         y2 = y1
         y1 = y
     peak["slope"] = steep / width

@@ -113,7 +113,13 @@ def snip(
     while done < n:
         if even and i > 0 and i + 2 < n_ring:  # as far as the ring goes: all points lie in the same part of their step
             m = min(n - done, (n_ring - 3 - i) // stride + 1)
-            missing += glide(ring[i - 1 : i + 3 + stride * (m - 1)], u, pace, k, stride, done, out[done : done + m])
+            those, part_of = ring[i - 1 : i + 3 + stride * (m - 1)], out[done : done + m]
+            if stride == 1:  # numbers that the compiler knows
+                missing += glide(those, u, pace, k, 1, done, part_of)
+            elif stride == 2:
+                missing += glide(those, u, pace, k, 2, done, part_of)
+            else:
+                missing += glide(those, u, pace, k, stride, done, part_of)
             done += m
             i += stride * m
             k += stride * m

@@ -88,8 +88,8 @@ def noise(s: np.void, first: int, last: int) -> float:
     on, off = int(t[QRS_ON]) - 4, int(t[QRS_OFF]) + 4
     total = 0.0
     n = 0
-    for k in range(first + 2, last - 1):
-        if k < on or k > off:
+    for begin, end in ((first + 2, min(on, last - 1)), (max(off + 1, first + 2), last - 1)):
+        for k in range(begin, end):
             total += (x[k] - y[k]) * (x[k] - y[k])
             n += 1
     return math.sqrt(total / max(1, n))

@@ -162,13 +162,12 @@ class Control:
 
     def _kept(self, topic: str, start: int, stop: int) -> list[Message] | None:
         """Gather what is held of a topic from memory, and from the journal what is older; None: nothing was said."""
-        parts = topic.split("/")
-        key = "/".join(parts[:4]) if len(parts) == 6 and not parts[5] else ""
-        stream = self._streams.by_key.get(key) or self._own.get(key)
+        key, _, what = topic.removesuffix("/").rpartition("/")
+        stream = (self._streams.by_key.get(key) or self._own.get(key)) if topic.endswith("/") else None
         found: dict[int, Message] = {}
-        known = stream is not None and parts[4] in stream.recent
+        known = stream is not None and what in stream.recent
         if stream is not None and known:
-            for message in (*stream.unsaved.get(parts[4], ()), *stream.recent[parts[4]]):
+            for message in (*stream.unsaved.get(what, ()), *stream.recent[what]):
                 found[message[0]] = message
         journal = self._keeper.journal
         if journal is not None and start < min(found, default=stop + 1):

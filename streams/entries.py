@@ -64,7 +64,7 @@ def spell_open(opened: Open, row: int, handle: int, owner: int) -> bytes:
 
     row : where its numbers stood in the engine's table
     """
-    return _pack({"key": opened.key, "open": maps.write_open(opened), "row": row, "handle": handle, "owner": owner})
+    return _pack({"key": opened.name, "open": maps.write_open(opened), "row": row, "handle": handle, "owner": owner})
 
 
 def spell(**fields: Any) -> bytes:

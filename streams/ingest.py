@@ -325,10 +325,11 @@ class Ingest:
             answer = self._answer(identity, fields, user)
         except ProtocolError as error:
             code = error.code if isinstance(error, Refusal) else Code.BAD_MESSAGE
-            key = fields.get("key")
+            key, session = fields.get("key"), fields.get("session")
             if fields.get("type") == "OPEN" and code != Code.FORBIDDEN:  # which is written down already
                 self._guard.note("OPEN", code.name, user, key if isinstance(key, str) else "", often=True)
-            answer = maps.pack("ERR", code=int(code), message=str(error), key=key if isinstance(key, str) else None)
+            about = {"key": key if isinstance(key, str) else None, "session": session if type(session) is int else None}
+            answer = maps.pack("ERR", code=int(code), message=str(error), **about)
         self._send(identity, answer)
 
     def _answer(self, identity: bytes, fields: dict[str, Any], user: str) -> bytes:
@@ -363,14 +364,14 @@ class Ingest:
         row = self._streams.rows[stream.row]
         return maps.pack(
             "OPEN_OK",
-            key=stream.key,
+            key=opened.key,
             stream=int(row["handle"]),
             session=opened.session,
             next_seq=int(row["durable_seq"]),
             next_index=int(row["durable_index"]),
             credit=[int(row["credit_records"]), int(row["credit_bytes"])],
             ack=self._keeper.level,
-            resume="in_order",
+            resume=opened.resume,
         )
 
     def enter(self, opened: Open, identity: bytes, at: int | None = None, t_ns: int | None = None) -> Stream:
@@ -387,7 +388,7 @@ class Ingest:
         if stream is not None:
             self._streams.take_over(stream, opened, identity)
         else:
-            before = self._streams.by_key.get(opened.key)
+            before = self._streams.by_key.get(opened.name)
             if before is not None:
                 self.finish(before)
             stream = self._streams.open(opened, identity, self._arrival_ns, at)

@@ -240,7 +240,8 @@ class Live:
         now_ns = time.time_ns()
         t_event_ns = min(max(t_event_ns, -_LIMIT), _LIMIT)
         t_known_ns = min(max(t_known_ns, -_LIMIT), _LIMIT)
-        header = wire.spell_live(_KIND[what], 0, seq, max(index, 0), t_event_ns, t_known_ns, now_ns, payload)
+        flags = wire.BACKFILL_LIVE if stream.opened.backfill else 0
+        header = wire.spell_live(_KIND[what], flags, seq, max(index, 0), t_event_ns, t_known_ns, now_ns, payload)
         stream.recent[what].append((seq, header, payload))
         if self.keeps and stream.row >= 0 and what != "wave":
             stream.unsaved.setdefault(what, []).append((seq, header, payload))

@@ -70,6 +70,11 @@ class Open:
     first_index: int = 0
     backfill: bool = False
 
+    @property
+    def name(self) -> str:
+        """Name the stream among those of an engine: a backlog has its own state and topics beside the live one."""
+        return f"{self.key}/backfill" if self.backfill else self.key
+
 
 def is_map(message: bytes) -> bool:
     """Tell a control map from records by its first byte."""

@@ -102,7 +102,7 @@ class Spool:
             self._hold((self.next_seq, self.next_index, index - self.next_index, gap, self.handle))
         spelled = Record(
             record.kind, self.opened.session, self.handle, self.next_seq, index, record.values, record.t0_ns,
-            record.times, record.flags,
+            record.times, record.flags | self._flag,
         )  # fmt: skip
         self._hold((self.next_seq, index, n, wire.encode_record(spelled), self.handle))
         self.ended |= record.kind == wire.END
@@ -146,7 +146,7 @@ class Spool:
         if self.under_way + len(record) > self.credit_bytes:
             return None
         if handle != self.handle:
-            record = wire.readdress(bytes(record), self.handle, wire.BACKFILL if self.opened.backfill else 0)
+            record = wire.readdress(bytes(record), self.handle, self._flag)
         self.waiting.popleft()
         if not self.sent:
             self.heard_ns = time.monotonic_ns()  # an engine is silent from when it owes an answer
@@ -344,7 +344,11 @@ class Spool:
     def _gap(self, seq: int, resume: int) -> Record:
         dtype = wire.DTYPES[self.opened.dtype]
         values = np.empty((0, len(self.opened.channels)), dtype)
-        return Record(wire.GAP, self.opened.session, self.handle, seq, resume, values)
+        return Record(wire.GAP, self.opened.session, self.handle, seq, resume, values, flags=self._flag)
+
+    @property
+    def _flag(self) -> int:
+        return wire.BACKFILL if self.opened.backfill else 0
 
 
 def _samples(entries: Iterable[Entry]) -> int:

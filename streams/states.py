@@ -45,7 +45,7 @@ def restore(streams: Streams, state: bytes, now_ns: int) -> tuple[Stream, int, i
     fields: dict[str, Any] = msgpack.unpackb(state, strict_map_key=False, use_list=False)
     try:
         opened = maps.read_open(maps.unpack(fields["open"]))
-        stream = Stream(opened.key, -1, opened, b"", fields["base"])
+        stream = Stream(opened.name, -1, opened, b"", fields["base"])
         stream.wave_base = fields["wave_base"]
         stream.limits = None if fields["limits"] is None else limits_of("adult").changed(fields["limits"], opened.key)
         numbers = np.frombuffer(fields["numbers"], STREAM)[0]

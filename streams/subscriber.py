@@ -12,10 +12,10 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from vitalcore.errors import ProtocolError
+from vitalcore.errors import ForbiddenError, ProtocolError
 from vitalcore.streams import maps, sockets, wire
 from vitalcore.streams.keys import Keys
-from vitalcore.streams.wire import LiveHeader
+from vitalcore.streams.wire import Code, LiveHeader
 
 ASK_NS = 1_000_000_000
 MAX_WAITING = 1024  # messages of one topic held back while a hole is asked for
@@ -136,7 +136,10 @@ class Subscriber:
                 yield message
 
     def receive(self, timeout_ms: int = 0) -> Message | None:
-        """Return the next message, or None if there is none in time."""
+        """Return the next message, or None if there is none in time.
+
+        Errors: ForbiddenError, once, for a prefix that this client may not read
+        """
         end = time.monotonic() + timeout_ms / 1000
         while True:
             if self._ready:
@@ -159,7 +162,8 @@ class Subscriber:
             answer = self._work(50, mark)
             if answer is not None:
                 if answer["type"] == "ERR":
-                    raise ProtocolError(maps.text(answer, "message"))
+                    kind = ForbiddenError if answer.get("code") == Code.FORBIDDEN else ProtocolError
+                    raise kind(maps.text(answer, "message"))
                 return answer
         raise ProtocolError(f"the engine has not answered {type_} in {timeout_s:g} s")
 
@@ -312,6 +316,11 @@ class Subscriber:
         except ProtocolError:
             self.damaged += 1
             return {}
+        if answer["type"] == "ERR" and answer.get("code") == Code.FORBIDDEN and answer.get("id") in self._snapshots:
+            wanted = self._snapshots.pop(int(answer["id"]))
+            raise ForbiddenError(
+                f"this client may not read {wanted or 'everything'}: the engine's rights don't cover it"
+            )
         items = answer.get("items")
         joined: set[str] | None = set() if answer["type"] == "SNAPSHOT_OK" else None
         for item in items if isinstance(items, list) else ():

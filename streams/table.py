@@ -144,7 +144,7 @@ class Streams:
 
         Errors: Refusal
         """
-        stream = self.by_key.get(opened.key)
+        stream = self.by_key.get(opened.name)
         if stream is None:
             return None
         if opened.session < stream.opened.session:
@@ -175,7 +175,7 @@ class Streams:
 
         Errors: Refusal
         """
-        before = self.by_key.get(opened.key)
+        before = self.by_key.get(opened.name)
         limits = before.limits if before is not None and before.opened.kind == opened.kind else self._limits(opened)
         signal, design, unit = self._understand(opened, limits)
         credit = _credit_bytes(opened)
@@ -183,7 +183,7 @@ class Streams:
         while credit > self._memory + freed or (before is None and not self._free):
             if not self._make_room(now_ns, before):
                 raise Refusal(Code.FULL, f"there is no room for another stream; {len(self.by_key)} are open")
-        stream = Stream(opened.key, -1, opened, identity, opened.first_index)
+        stream = Stream(opened.name, -1, opened, identity, opened.first_index)
         if before is not None:
             stream.counts = {what: max(count, opened.first_index) for what, count in before.counts.items()}
             stream.recent, stream.topics, stream.unsaved = before.recent, before.topics, before.unsaved

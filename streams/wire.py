@@ -24,10 +24,8 @@ MAX_INDEX = 1 << 53  # sample indices and times stay exact in a float64
 # what a record is
 DATA, GAP, END = 1, 2, 3
 
-# flags of a record; bits 0-3 must be understood, bits 4-7 may be ignored
+# flags of a record; bits 0-3 are all understood, bits 4-7 may be ignored
 UNSYNCHRONISED, DISCONTINUITY, BACKFILL, TIMES, RESEND = 1, 2, 4, 8, 16
-MUST_UNDERSTAND = 0x0F
-UNDERSTOOD = UNSYNCHRONISED | DISCONTINUITY | TIMES  # backfill needs storage, which this version has not
 
 DTYPES: dict[int, np.dtype[np.generic]] = {
     1: np.dtype("<i2"),
@@ -238,8 +236,6 @@ def _check(
         return Code.TOO_BIG
     if kind not in (DATA, GAP, END):
         return Code.UNKNOWN_KIND
-    if flags & MUST_UNDERSTAND & ~UNDERSTOOD:
-        return Code.UNKNOWN_FLAG
     if spare or last or session >> 63 or seq >> 63 or index + n > MAX_INDEX:
         return Code.BAD_FRAME
     if kind != DATA:

@@ -41,12 +41,12 @@ TRACED = np.dtype(
     + [
         ("n_trace", "i8"),
         ("trace", "f8", (N_TRACE, N_ABOUT + qrs_score.N_FEATURES)),
-        ("roots", "i8", (N_TREES,)),
+        ("roots", "u8", (N_TREES,)),
         ("ends", "i8", (3,)),
         ("base", "f8", (2,)),
         ("feature", "i8", (N_NODES,)),
         ("threshold", "f8", (N_NODES,)),
-        ("left", "i8", (N_NODES,)),
+        ("left", "u8", (N_NODES,)),
     ],
     align=True,
 )

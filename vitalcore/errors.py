@@ -31,3 +31,7 @@ class ProtocolError(VitalcoreError):
 
 class JournalError(VitalcoreError):
     """A journal that can't be opened, or is none."""
+
+
+class ForbiddenError(ProtocolError):
+    """An engine's rights file does not allow this client what it asked for."""

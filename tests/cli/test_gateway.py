@@ -1,6 +1,7 @@
 """A device without code: lines, frames and files sent as a config says, and what is said when it ends."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 
 from tests.cli.conftest import VITALCORE, vitalcore
 from tests.streams.conftest import Running, wait_for
+from vitalcore.streams import keys
 from vitalcore.streams.device import parse
+from vitalcore.streams.guard import Security
 
 STREAM = """
 [[stream]]
@@ -136,6 +139,38 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, input_: str, words: str) -> N
     assert done.returncode == 1
     assert words in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_the_page_for_the_person_with_a_device_can_be_followed(engine: Running, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "gateway.md").read_text()
+    (board,) = re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)
+    (trial,) = re.findall(r"^```sh\n(sed.*?)^```", page, re.M | re.S)
+    (tmp_path / "my.toml").write_text(board.replace("tcp://127.0.0.1:7401", engine.ingest))
+    assert parse(board, tmp_path / "my.toml").source.port == "/dev/ttyUSB0"
+    script = trial.replace("vitalcore gateway", " ".join([*VITALCORE, "gateway"]))
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=60, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert taken(engine, "home/p17/chest/ecg")["ended"] == 1
+    assert "lost 0 samples" in done.stderr
+
+
+def test_keys_let_it_in_to_an_engine_that_asks_for_them(tmp_path: Path) -> None:
+    for name in ("engine", "device"):
+        keys.write(keys.make(), tmp_path, name)
+    rights = tmp_path / "rights.toml"
+    public = keys.read_public(tmp_path / "device.pub")
+    rights.write_text(f'[[client]]\nname = "device"\nkey = "{public}"\nwrite = ["home/"]\n')
+    guarded = Running(security=Security(tmp_path / "engine.key", rights))
+    try:
+        given = '[keys]\nown = "device.key"\nengine = "engine.pub"\n[input]'
+        path = Path(config(tmp_path, guarded.ingest, 'from = "stdin"'))
+        path.write_text(path.read_text().replace("[input]", given))
+        done = vitalcore("gateway", str(path), input="1\n2\n")
+        assert done.returncode == 0, done.stderr
+        assert taken(guarded)["samples"] == 2
+    finally:
+        guarded.stop()
 
 
 def test_a_refused_stream_ends_it_with_its_reason(engine: Running, tmp_path: Path) -> None:

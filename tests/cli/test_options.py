@@ -1,12 +1,14 @@
 """Tests of the options that say what a file can't."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from vitalcore.cli.options import hints
+from vitalcore.cli.options import client, client_keys, hints
+from vitalcore.streams import keys
 
 
 @click.command()
@@ -36,3 +38,17 @@ def test_columns_can_be_named_repeatedly() -> None:
 
 def test_an_unknown_signal_is_refused() -> None:
     assert CliRunner().invoke(show, ["--signal", "eeg"]).exit_code == 2
+
+
+def test_the_keys_of_a_client_are_read_from_their_files(tmp_path: Path) -> None:
+    ours, engine = keys.make(), keys.make()
+    own, _ = keys.write(ours, tmp_path, "viewer")
+    _, public = keys.write(engine, tmp_path, "engine")
+
+    @click.command()
+    @client_keys
+    def connect(own: Path | None, server_key: str | None) -> None:
+        click.echo(str(client(own, server_key) == {"keys": ours, "server_key": engine.public}))
+
+    assert CliRunner().invoke(connect, ["--keys", str(own), "--server-key", str(public)]).output == "True\n"
+    assert client(None, None) == {}

@@ -1,5 +1,6 @@
 """The ECG chain: laws, rates, and honesty where there is no signal."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,11 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from vitalcore.ecg import Ecg
+from vitalcore.fixtures import rhythms
 from vitalcore.fixtures.ecg_signals import chain, feature, matched, rhythm, run, signal, splits
+from vitalcore.fixtures.script import Layer, Script
 from vitalcore.kernels import codes, ecg
-from vitalcore.kernels.finding import BEAT, EVENT, EVIDENCE_FROM, EVIDENCE_TO, FEATURE, FINDING, T_END
+from vitalcore.kernels.finding import ALARM, BEAT, EVENT, EVIDENCE_FROM, EVIDENCE_TO, FEATURE, FINDING, T_END
 
 
 def stormy(fs_hz: float = 250, n_leads: int = 1):  # type: ignore[no-untyped-def]  # an array
@@ -171,3 +174,22 @@ def test_white_noise_has_no_good_beats() -> None:
     found = chain(np.random.default_rng(11).normal(0, 0.5, 250 * 60), 250)
     assert (found[(found["what"] == BEAT) & (found["t"] > 1000)]["quality"] < 0.5).mean() > 0.95
     assert np.isnan(feature(found, codes.HEART_RATE)).mean() > 0.8
+
+
+@pytest.mark.parametrize(("wander_mv", "at_s", "told"), [(0.0, 65, True), (0.7, 65, False), (0.7, 95, True)])
+def test_a_run_behind_drowning_noise_counts_when_the_lead_has_proved_itself(
+    wander_mv: float, at_s: float, told: bool
+) -> None:
+    script = Script(0, at_s + 20)
+    rhythms.sinus(script, at_s, 75)
+    rhythms.run(script, at_s + 10, 150, n=7)
+    rhythms.sinus(script, at_s + 22, 75)
+    script.layers += [
+        Layer(25, 60, lambda t: script.fresh("noise").normal(len(t)), "LL"),
+        Layer(0, at_s + 22, lambda t: wander_mv * np.sin(2 * np.pi * 0.4 * t), "LL"),
+    ]
+    script.cut()
+    found = chain(script.render(Fraction(250), ["II"]), 250)
+    said = found[found["what"] == ALARM]["code"]
+    assert codes.NO_USABLE_SIGNAL in said
+    assert (codes.VENTRICULAR_TACHYCARDIA in said) == told

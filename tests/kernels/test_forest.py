@@ -65,12 +65,12 @@ def test_a_forest_too_large_for_its_bits_is_refused() -> None:
 
 def test_nan_goes_to_the_right() -> None:
     one = forest.Forest(
-        roots=np.array([0]),
+        roots=np.array([0], np.uint64),
         ends=np.array([0, 1]),
         base=np.array([10.0]),
         feature=np.array([0, -1, -1]),
         threshold=np.array([0.5, 1.0, 2.0]),
-        left=np.array([1, 0, 0]),
+        left=np.array([1, 0, 0], np.uint64),
     )
     values = np.array([[0.4], [0.5], [0.6], [np.nan]])
     assert [forest.verdict(*one, 0, v, np.inf) for v in values] == [11.0, 11.0, 12.0, 12.0]

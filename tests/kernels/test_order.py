@@ -5,6 +5,13 @@ import numpy as np
 from vitalcore.kernels import order
 
 
+def test_the_value_of_a_rank_is_that_of_sorting() -> None:
+    rng = np.random.default_rng(2)
+    for n in range(1, 9):
+        v = rng.integers(0, 4, 8).astype(float)
+        assert [order.pick(v, n, k) for k in range(n)] == np.sort(v[:n]).tolist()
+
+
 def test_the_lower_median_is_that_of_sorting() -> None:
     rng = np.random.default_rng(1)
     for n in range(1, 9):

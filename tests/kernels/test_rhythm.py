@@ -99,6 +99,24 @@ def test_beats_of_poor_quality_have_no_ventricular_rhythm() -> None:
     assert not spans(follow([0.4] * 29, "V" * 30, quality=0.1), codes.VENTRICULAR_TACHYCARDIA)
 
 
+def test_fibrillating_ventricles_tell_nothing_of_the_atria() -> None:
+    params, state = rhythm_params(FS, limits_of("adult"))[0], np.zeros(1, kernel.STATE)[0]
+    kernel.begin(state, -1.0)
+    out, row, n = np.zeros(200, FINDING), np.zeros(1, FINDING)[0], 0
+    row["quality"], row["body"][LABEL] = 1.0, ord("N")
+    rng, t_s = np.random.default_rng(5), 1.0
+    for k in range(90):  # steady, then beats at random while the waves are those of a fibrillation, then steady
+        wild = 30 <= k < 70
+        row["body"][INTERVAL_S] = rng.uniform(0.3, 1.2) if wild else 0.8
+        t_s += row["body"][INTERVAL_S]
+        row["t"], row["t_known"] = t_s * FS, np.ceil((t_s + 0.2) * FS)
+        n = kernel.beat(params, state, row, out, n)
+        code = codes.VENTRICULAR_FIBRILLATION if wild else 0
+        n = kernel.tick(params, state, t_s * FS, False, code, (t_s - 1) * FS, out, n)
+    assert codes.VENTRICULAR_FIBRILLATION in out["code"][:n]
+    assert codes.ATRIAL_FIBRILLATION not in out["code"][:n]
+
+
 def quiet(seconds: float, mv: float, seed: int = 3) -> NDArray[np.float64]:
     return mv * np.random.default_rng(seed).normal(size=round(seconds * FS))
 

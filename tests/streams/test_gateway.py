@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import zmq
 
+from benchmarks.cut import Cut
 from tests.streams.conftest import Running, wait_for
 from vitalcore.errors import ParameterError, ProtocolError
-from vitalcore.streams import maps
+from vitalcore.streams import maps, wire
 from vitalcore.streams.gateway import ASK_NS, Gateway, _about
 from vitalcore.streams.subscriber import Subscriber
 
@@ -244,6 +245,70 @@ def test_a_clock_that_ran_back_between_two_runs_leaves_a_gap_of_one_sample(
     heard.until(19)
     assert heard.values == list(range(20))
     assert heard.gaps == [(0, 1, "declared")]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_live_first_sends_what_is_measured_now_at_once_and_the_backlog_beside_it(
+    running: Running, tmp_path: Path, killed: bool
+) -> None:
+    with Cut(running.ingest) as link, Subscriber(running.live, running.control, "icu/") as subscriber:
+        subscriber.status()
+        heard: dict[str, list[int]] = {}
+        gaps: dict[str, list[tuple[int, int | None, str]]] = {}
+        flags: dict[str, set[int]] = {}
+        order: list[str] = []
+
+        def hear() -> bool:
+            while (message := subscriber.receive(0)) is not None:
+                if message.what in ("wave", "beat", "feature", "gap"):
+                    flags.setdefault(message.key, set()).add(message.header.flags & wire.BACKFILL_LIVE)
+                if message.what == "wave" and message.samples is not None:
+                    heard.setdefault(message.key, []).extend(message.samples[:, 0].astype(int).tolist())
+                    order.append(message.key)
+                elif message.what == "gap":
+                    p = message.payload
+                    gaps.setdefault(message.key, []).append((p["from"], p["to"], p["cause"]))
+            return True
+
+        def make() -> Gateway:
+            return Gateway(link.endpoint, spool=tmp_path / "spool.db", resume="live_first")
+
+        gateway = make()
+        stream = gateway.open(KEY, "ecg", 250)
+        feed(gateway, stream, 0, 1000)
+        assert gateway.drain()
+        link.cut()
+        feed(gateway, stream, 1000, 21_000)
+        gateway.poll()
+        at, lost = 21_000, 0
+        if killed:
+            gateway.close()
+            gateway = make()
+            stream = gateway.open(KEY, "ecg", 250)
+            at, lost = 21_500, 500
+        link.heal()
+        begun = at
+        while gateway.counters["held"] or at < begun + 1000:
+            feed(gateway, stream, at, at + 10)
+            at += 10
+            assert at < begun + 20_000
+            end = time.monotonic() + 0.02
+            while time.monotonic() < end:
+                gateway.poll(1)
+                hear()
+        assert gateway.drain()
+        backlog = f"{KEY}/backfill"
+        assert wait_for(lambda: (hear(), sum(map(len, heard.values())) >= at - lost)[1])
+        assert heard[KEY][:1000] == list(range(1000))
+        (resumed,) = {b for a, b in zip(heard[KEY], heard[KEY][1:], strict=False) if b != a + 1}
+        assert heard[backlog] == [*range(1000, min(resumed, 21_000)), *range(21_000 + lost, resumed)]
+        assert heard[KEY][1000:] == list(range(resumed, at))
+        assert gaps[KEY][0] == (0, (resumed - 1000 if not killed else 500), "declared")
+        assert gaps[backlog][-1][2] == "end"
+        assert (flags[KEY], flags[backlog]) == ({0}, {wire.BACKFILL_LIVE})
+        assert order.index(backlog) < max(k for k, key in enumerate(order) if key == KEY)
+        assert subscriber.missed == 0
+        gateway.close()
 
 
 def test_many_streams_in_one_call_are_kept_too(running: Running, tmp_path: Path) -> None:

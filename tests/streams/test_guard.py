@@ -12,7 +12,7 @@ import zmq
 
 from tests.streams.conftest import ANY, Peer, Running, wait_for
 from tests.streams.locked import Locked
-from vitalcore.errors import ParameterError, ProtocolError
+from vitalcore.errors import ForbiddenError, ParameterError, ProtocolError
 from vitalcore.streams import keys, rights, sockets
 from vitalcore.streams.audit import verify
 from vitalcore.streams.engine import Engine
@@ -248,7 +248,10 @@ def test_a_stranger_whose_subscription_ends_takes_no_waves_from_others(engine: R
         with subscriber(engine, locked, own, "icu/") as hears:
             hears.status()
             assert polls(sends, lambda: bool(engine.engine._streams.wave_wanted.any()))
-            with subscriber(engine, locked, wrong, "icu/") as denied:
+            with (
+                subscriber(engine, locked, wrong, "icu/") as denied,
+                pytest.raises(ForbiddenError, match="may not read icu/"),
+            ):
                 denied.status()
             time.sleep(1.5)
             assert engine.engine._streams.wave_wanted.any()
