@@ -27,7 +27,7 @@ class Running:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.engine.run, args=(self._stop,), daemon=True)
         self._thread.start()
-        assert self.engine.ready.wait(120)
+        assert self.engine.ready.wait(300)
 
     def stop(self) -> None:
         self._stop.set()
