@@ -8,7 +8,7 @@ import sys
 
 SPEED = ("filters", "detection", "face", "live", "ward")
 ACCURACY = ("qrs", "classes", "rhythm", "waves", "alarms", "signals", "ppg", "face", "breath")
-FAULTS = ("gateway",)
+FAULTS = ("gateway", "security")
 PLAIN = ("ppg", "face", "breath")  # take no options
 
 

@@ -133,11 +133,20 @@ def multiply(z: NDArray[np.float64], n: int, first: int, sums: NDArray[np.float6
     sums  : of each lag
     """
     sums[:] = 0.0
-    for i in range(first, n, 2):
-        v = z[i]
-        those = z[i : i + sums.shape[0]]
-        for lag in range(sums.shape[0]):
-            sums[lag] += v * those[lag]
+    n_lags = sums.shape[0]
+    i = first
+    while i + 6 < n:  # four at a time, in their order
+        a, b, c, d = z[i : i + n_lags], z[i + 2 : i + 2 + n_lags], z[i + 4 : i + 4 + n_lags], z[i + 6 : i + 6 + n_lags]
+        v, w, x, y = a[0], b[0], c[0], d[0]
+        for lag in range(n_lags):
+            sums[lag] = sums[lag] + v * a[lag] + w * b[lag] + x * c[lag] + y * d[lag]
+        i += 8
+    while i < n:
+        a = z[i : i + n_lags]
+        v = a[0]
+        for lag in range(n_lags):
+            sums[lag] += v * a[lag]
+        i += 2
 
 
 @kernel
