@@ -65,9 +65,9 @@ TOP, HIGHEST = 5, 6  # energy at the fused top, highest while learning
 LEVEL, NOISE = 7, 8  # energy of QRS, of other peaks
 GAIN, USABLE = 9, 10  # weight in the sum; 0 unusable, 1 poor, 2 good
 QUALITY = 11  # here begins what `quality` keeps
-TOTAL = 38  # of the energies while learning
-SIZES = 39  # of the two kinds of complexes in `likeness`
-MEANS = 41  # of the fresh work samples
+TOTAL = 40  # of the energies while learning
+SIZES = 41  # of the two kinds of complexes in `likeness`
+MEANS = 43  # of the fresh work samples
 ENERGIES = MEANS + SEGMENT
 N_HEAD = ENERGIES + SEGMENT
 

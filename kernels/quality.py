@@ -26,14 +26,16 @@ STEPPED = QUALITY + 22  # 1 above, -1 below: the side to which the lead has just
 WAITED = QUALITY + 23  # seconds since then in which it did not come back
 CAME_BACK = QUALITY + 24  # mV, in the last second
 LONGEST, LEVEL_AT = QUALITY + 25, QUALITY + 26  # most equal samples in a row that this second has seen, and their value
+WIDE_HIGH, WIDE_LOW = QUALITY + 27, QUALITY + 28  # the same, forgotten more slowly
 
 STILL_MV = 0.01
 RAIL_MV = 0.5  # a lead that stands still so far outside what it showed in good seconds hangs at a rail
 WANDER_MV = 0.5  # the baseline's range in a second
-STEP_MV = 1.0  # the same of a step that may be too large for the amplifier
+STEP_MV = 1.2  # the same of a step that may be too large for the amplifier
 SETTLED_MV = 0.15  # that the baseline comes back in a second, at least, while it recovers
 BLANK = 0.1  # of the energy of a QRS: less in a whole second shows no complex, nor a part of one
 PATIENT = 2  # seconds that a step may last
+FORGOTTEN = 0.05  # of how far the extremes lie beyond those of the last good seconds, each second
 SLOWER = 1.6  # more than so much faster than a second ago nothing comes back that dies away
 CALM, RESTLESS = 0.06, 0.16  # unrest at which doubt of the beats begins to count, and where it counts fully
 SURE, LOST = 0.08, 0.33  # doubt at which quality begins to fall, and where it is 0
@@ -65,8 +67,8 @@ def begin(head: NDArray[np.float64]) -> None:
     """Make zeros a fresh watch."""
     fresh_second(head)
     head[QUALITY] = 1.0
-    head[GOOD_HIGH] = LARGEST
-    head[GOOD_LOW] = -LARGEST
+    head[GOOD_HIGH] = head[WIDE_HIGH] = LARGEST
+    head[GOOD_LOW] = head[WIDE_LOW] = -LARGEST
 
 
 @kernel
@@ -142,25 +144,28 @@ def watch_work(params: np.void, head: NDArray[np.float64], n: int) -> None:
 def recovers(head: NDArray[np.float64], level: float) -> bool:
     """Tell whether the amplifier comes back from a step that was too large for it, and shows nothing meanwhile.
 
-    It comes from beyond what the lead showed in good seconds and goes back ever slower. Wander goes faster first, and
-    where a complex is to be seen, a QRS could be.
+    It comes from beyond what the lead has shown for long and goes back, ever slower once it is within. Wander goes
+    faster first, and where a complex is to be seen, a QRS could be.
     """
+    above, below = head[HIGH] - head[WIDE_HIGH], head[WIDE_LOW] - head[LOW]
+    beyond = max(above, below) > RAIL_MV
     back = 0.0
     if head[STEPPED] != 0.0:
         back = head[BASE_HIGH] - head[BASE] if head[STEPPED] > 0.0 else head[BASE] - head[BASE_LOW]
     if back >= SETTLED_MV and back <= SLOWER * head[CAME_BACK] and head[PEAK] < BLANK * level:
-        head[CAME_BACK] = back
+        head[CAME_BACK] = LARGEST if beyond else back
         head[WAITED] = 0.0
         return True
     head[WAITED] += 1.0
     if head[WAITED] > PATIENT:
         head[STEPPED] = 0.0
-    if head[BASE_HIGH] - head[BASE_LOW] > STEP_MV and head[GOOD_HIGH] < LARGEST:
-        above, below = head[HIGH] - head[GOOD_HIGH], head[GOOD_LOW] - head[LOW]
-        if max(above, below) > RAIL_MV:
-            head[STEPPED] = 1.0 if above > below else -1.0
-            head[WAITED] = 0.0
-            head[CAME_BACK] = LARGEST
+    if beyond and head[BASE_HIGH] - head[BASE_LOW] > STEP_MV:
+        head[STEPPED] = 1.0 if above > below else -1.0
+        head[WAITED] = 0.0
+        head[CAME_BACK] = LARGEST
+    elif (head[STEPPED] == 0.0 or head[PEAK] >= BLANK * level) and head[GOOD_HIGH] < LARGEST:
+        head[WIDE_HIGH] = max(head[HIGH], head[WIDE_HIGH] - FORGOTTEN * (head[WIDE_HIGH] - head[GOOD_HIGH]))
+        head[WIDE_LOW] = min(head[LOW], head[WIDE_LOW] - FORGOTTEN * (head[WIDE_LOW] - head[GOOD_LOW]))
     return False
 
 
@@ -237,6 +242,8 @@ def judge(
             reasons |= codes.BASELINE_WANDER
             quality *= 0.8
         if quality >= GOOD:
+            if head[GOOD_HIGH] == LARGEST:
+                head[WIDE_HIGH], head[WIDE_LOW] = head[HIGH], head[LOW]
             follow = 0.25 if head[GOOD_HIGH] < LARGEST else 1.0
             head[GOOD_HIGH] += follow * (head[HIGH] - head[GOOD_HIGH])
             head[GOOD_LOW] += follow * (head[LOW] - head[GOOD_LOW])
