@@ -32,7 +32,7 @@ KEY = "icu/p1/m/ecg"
 CHUNK = 10  # samples, each of which is a beat of the test chain
 LIMIT_S = 5.0  # for a key that is removed, and for a connection that does not finish its handshake
 LISTEN_S = 2.0
-ENDPOINTS = ("ingest", "live", "control")
+ENDPOINTS: tuple[str, ...] = ("ingest", "live", "control")
 
 
 class Ward:

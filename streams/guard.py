@@ -60,6 +60,7 @@ class Guard:
         self._connections: dict[Connection, str] = {}
         self._leaving: list[Connection] = []
         self._changed: frozenset[str] = frozenset()
+        self._stranger = ""  # that knocks in `test`; until it is turned away
         self._monitors: dict[str, zmq.Socket[bytes]] = {}
         self.socket = None
         if self.keys is not None:
@@ -83,6 +84,8 @@ class Guard:
             user = z85.encode(credentials[0]) if mechanism == b"CURVE" and len(credentials) == 1 else b""
             known = user.decode() in self._clients
             if not known:
+                if user.decode() == self._stranger:
+                    self._stranger = ""
                 self._denied("unknown key", keys.fingerprint(user.decode()), domain.decode(), address.decode())
             status = [b"200", b"", user] if known else [_TEMPORARY, b"", b""]
             self.socket.send_multipart([version, mark, *status, b""])
@@ -92,7 +95,10 @@ class Guard:
         """Return the public key of whoever sent a frame; nothing where there are no keys."""
         if self.keys is None:
             return ""
-        user = str(frame.get("User-Id"))
+        try:
+            user = str(frame.get("User-Id"))
+        except zmq.ZMQError:
+            return ""  # nobody, who may do nothing
         connection = sockets.connection_of(frame)
         if connection is not None:
             self._connections[connection] = user
@@ -156,7 +162,6 @@ class Guard:
         audit, self._audit = self._audit, None  # these strangers are ours
         for name, endpoint in endpoints.items():
             for stranger in (keys.make(), None):
-                self.counters["handshakes_denied"] = 0
                 found = self._knock(name, endpoint, stranger)
                 if found:
                     whom = "an unknown key" if stranger else "a client without a key"
@@ -223,9 +228,10 @@ class Guard:
                 zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
             )
             end, denied = time.monotonic() + KNOCK_S, False
+            self._stranger = stranger.public if stranger else "nobody"
             while time.monotonic() < end:
                 self.admit()
-                if not denied and self.counters["handshakes_denied"]:  # by us: libzmq says nothing to whoever we refuse
+                if not denied and not self._stranger:  # turned away by us: libzmq tells it nothing
                     end, denied = time.monotonic() + SETTLE_S, True
                 if events.poll(1):
                     number, _ = _EVENT.unpack(events.recv_multipart()[0])
