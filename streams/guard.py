@@ -23,6 +23,7 @@ SETTLE_S = 0.1  # for a stranger to notice that it was let in all the same
 
 _TEMPORARY = b"300"  # libzmq then leaves it to the client to try again: its key may be allowed later
 _FAILED = int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+_OUTCOME = int(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 _EVENT = struct.Struct("=hi")
 _log = logging.getLogger(__name__)
 
@@ -221,12 +222,12 @@ class Guard:
             if stranger is None:
                 socket = context.socket(kind)  # what no helper of ours does: no key, and perhaps off this machine
                 socket.set(zmq.IPV6, "[" in endpoint)
+                events = socket.get_monitor_socket(_OUTCOME)
                 socket.connect(_near(endpoint))
             else:
-                socket = sockets.connect(context, kind, _near(endpoint), server_key=self.keys.public, keys=stranger)
-            events = socket.get_monitor_socket(
-                zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-            )
+                place, mine = _near(endpoint), self.keys.public
+                socket = sockets.connect(context, kind, place, server_key=mine, keys=stranger, events=_OUTCOME)
+                events = socket.get_monitor_socket(_OUTCOME)
             end, denied = time.monotonic() + KNOCK_S, False
             self._stranger = stranger.public if stranger else "nobody"
             while time.monotonic() < end:

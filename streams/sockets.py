@@ -110,6 +110,7 @@ def connect(
     queue: bool = True,
     server_key: str | None = None,
     keys: Keys | None = None,
+    events: int = 0,
 ) -> "zmq.Socket[bytes]":
     """Connect a client's socket, which reconnects by itself.
 
@@ -117,6 +118,7 @@ def connect(
     queue      : whether what is sent waits for a peer that is not there
     server_key : public key of the engine, 40 characters; nobody else is talked to
     keys       : the client's own
+    events     : that the socket's monitor tells, from before it connects, so that none is missed
 
     Errors: ParameterError where the endpoint is none, leaves this machine without keys, or one key is given without the
     other.
@@ -134,16 +136,17 @@ def connect(
     socket.set(zmq.RECONNECT_IVL_MAX, 2000)
     if kind == zmq.SUB:
         socket.set(zmq.RCVHWM, FAN_OUT)
-        socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)  # before it connects, so that none is missed
     elif not queue:
         socket.set(zmq.SNDHWM, 0)  # credit is the bound
     socket.set(zmq.IMMEDIATE, not queue)
     if "[" in endpoint:
         socket.set(zmq.IPV6, 1)
+    if events:
+        socket.get_monitor_socket(events)
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:
-        if kind == zmq.SUB:
+        if events:
             socket.disable_monitor()
         socket.close()
         raise ParameterError(f"can't connect to {endpoint}: {error.strerror}") from None

@@ -84,8 +84,9 @@ class Subscriber:
         self._live = self._control = self._shakes = None
         self._connected = False
         try:
-            self._live = sockets.connect(self._context, zmq.SUB, live, server_key=server_key, keys=keys)
-            self._shakes = self._live.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+            shaken = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+            self._live = sockets.connect(self._context, zmq.SUB, live, server_key=server_key, keys=keys, events=shaken)
+            self._shakes = self._live.get_monitor_socket(shaken)
             self._control = sockets.connect(self._context, zmq.DEALER, control, server_key=server_key, keys=keys)
         except Exception:
             self.close()
