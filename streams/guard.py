@@ -161,17 +161,14 @@ class Guard:
         if self.keys is None:
             return
         audit, self._audit = self._audit, None  # these strangers are ours
-        for name, endpoint in endpoints.items():
-            for stranger in (keys.make(), None):
-                found = self._knock(name, endpoint, stranger)
-                if found:
-                    whom = "an unknown key" if stranger else "a client without a key"
-                    raise ParameterError(
-                        f"{name} {endpoint} does not keep out {whom}: {found}; this engine does not start"
-                    )
+        tries = (self._knock(*end, stranger) for end in endpoints.items() for stranger in (keys.make(), None))
+        found = next(filter(None, tries), "")
         self._hear()
         self._audit = audit
         self.counters["handshakes_denied"] = 0
+        self.note("self-test", "failed" if found else "ok")
+        if found:
+            raise ParameterError(f"{found}; this engine does not start")
 
     def close(self) -> None:
         """End the log, and answer no more handshakes."""
@@ -215,6 +212,7 @@ class Guard:
 
     def _knock(self, name: str, endpoint: str, stranger: keys.Keys | None) -> str:
         """Try to get in; say what went wrong if it did not fail."""
+        whom = "an unknown key" if stranger else "a client without a key"
         assert self.keys is not None
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
@@ -236,8 +234,10 @@ class Guard:
                     end, denied = time.monotonic() + SETTLE_S, True
                 if events.poll(1):
                     number, _ = _EVENT.unpack(events.recv_multipart()[0])
-                    return "it got in" if number == zmq.EVENT_HANDSHAKE_SUCCEEDED else ""
-            return "" if denied else f"it was not turned away in {KNOCK_S:g} s"
+                    if number != zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                        return ""
+                    return f"{name} {endpoint} does not keep out {whom}: it got in"
+            return "" if denied else f"{name} {endpoint} has not turned away {whom} in {KNOCK_S:g} s"
         finally:
             context.destroy(0)
 

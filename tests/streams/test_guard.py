@@ -151,7 +151,7 @@ def test_control_changes_are_written_down(locked: Locked) -> None:
     peer.ask("CONFIG", key="lab/p1/monitor/ecg", limits={"pause_s": 4})
     peer.close()
     engine.stop()
-    said = [(line["who"], line["what"], line["stream"], line["result"]) for line in audited(locked)[1:-1]]
+    said = [(line["who"], line["what"], line["stream"], line["result"]) for line in audited(locked)[2:-1]]
     assert said == [
         ("nurse", "ALARM_ACK", BED1, "NOT_FOUND"),
         ("nurse", "CONFIG", "lab/p1/monitor/ecg", "FORBIDDEN"),
@@ -314,6 +314,8 @@ def test_an_engine_that_lets_strangers_in_does_not_start(
     with pytest.raises(ParameterError, match=r"control .* does not keep out an? .* key: it got in"):
         engine.run()
     assert not engine.ready.is_set()
+    assert verify(locked.audit).ended
+    assert [(line["what"], line["result"]) for line in audited(locked)[1:-1]] == [("self-test", "failed")]
 
 
 def test_keys_and_rights_go_together(locked: Locked) -> None:
