@@ -81,7 +81,7 @@ class Control:
         try:
             fields = maps.unpack(message)
             type_ = fields["type"]
-            self._check(user, fields)
+            check(self._guard, user, fields)
             if type_ == "ERASE":
                 raise Refusal(Code.UNSUPPORTED, "ERASE is not in this version: it keeps nothing")
             if type_ not in self._answers:
@@ -98,11 +98,6 @@ class Control:
         if isinstance(mark, int | str):
             answer["id"] = mark
         return maps.pack(**({"type_": answer.pop("type")} | answer))
-
-    def _check(self, user: str, fields: dict[str, Any]) -> None:
-        right, wanted = _wanted(fields)
-        if right and not self._guard.allows(user, right, wanted, fields["type"]):
-            raise Refusal(Code.FORBIDDEN, f"this client may not {right} what {fields['type']} asks for")
 
     def _ping(self, fields: dict[str, Any]) -> dict[str, Any]:
         now_ns = time.time_ns()
@@ -230,6 +225,16 @@ class Control:
                 if kept and topic > after and topic.startswith(prefix):
                     found.append((topic, stream, what))
         return sorted(found, key=lambda item: item[0])
+
+
+def check(guard: Guard, user: str, fields: dict[str, Any]) -> None:
+    """Refuse what a client has no right to ask for.
+
+    Errors: Refusal
+    """
+    right, wanted = _wanted(fields)
+    if right and not guard.allows(user, right, wanted, fields["type"]):
+        raise Refusal(Code.FORBIDDEN, f"this client may not {right} what {fields['type']} asks for")
 
 
 def _wanted(fields: dict[str, Any]) -> tuple[str, str]:

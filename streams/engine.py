@@ -44,6 +44,10 @@ class Engine:
     security              : files of keys, rights and the audit log; by default there are none, and only this machine
                             is served
 
+    instance              : that it names; by default one of its own
+
+    A worker behind a front has ipc:// endpoints for live and control: who reaches them may do everything there.
+
     The sockets are bound when this returns, so `endpoints` can be read; `run` serves them.
 
     Errors: ParameterError for an endpoint that leaves this machine without keys or can't be bound, and for keys, rights
@@ -61,6 +65,7 @@ class Engine:
         limits: Book | None = None,
         journal: Journal | None = None,
         security: Security | None = None,
+        instance: str | None = None,
     ) -> None:
         self._chains = warm.CHAINS if chains is None else dict(chains)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -74,14 +79,16 @@ class Engine:
                 ("live", zmq.XPUB, live),
                 ("control", zmq.ROUTER, control),
             ):
-                socket = sockets.serve(self._context, kind, endpoint, guard.keys, name)
-                guard.watch(name, socket)
+                fronted = endpoint.startswith("ipc://")  # the front asks for keys and rights
+                socket = sockets.serve(self._context, kind, endpoint, None if fronted else guard.keys, name)
+                if not fronted:
+                    guard.watch(name, socket)
                 self._sockets.append(socket)
                 self.endpoints[name] = sockets.endpoint_of(socket)
         except Exception:
             self.close()
             raise
-        self.instance = secrets.token_hex(8)
+        self.instance = instance or secrets.token_hex(8)
         self.ready = threading.Event()
         self._started_ns = time.time_ns()
         streams = Streams(self._chains, max_streams, memory, limits)
@@ -96,11 +103,12 @@ class Engine:
         self._streams = streams
         self._journal = journal
         self._keeper = Keeper(streams, journal)
-        self._live = Live(self._sockets[1], streams, self.instance, guard)
+        inside = Guard(self._context) if control.startswith("ipc://") else guard
+        self._live = Live(self._sockets[1], streams, self.instance, inside)
         self._live.keeps = journal is not None
         self._ingest = Ingest(self._sockets[0], streams, self._live, self._keeper, greeting, guard)
         own = self._live.own
-        self._control = Control(self._sockets[2], streams, greeting, self.counters, guard, self._keeper, own)
+        self._control = Control(self._sockets[2], streams, greeting, self.counters, inside, self._keeper, own)
         self.recovered: Recovered | None = None
 
     def run(self, stop: threading.Event | None = None) -> None:
@@ -118,7 +126,8 @@ class Engine:
                 self.recovered = recover(self._journal, self._streams, self._ingest, self._live, self._keeper)
             gc.collect()
             gc.disable()  # `_tidy` collects the young, at its own time
-            guard.test(self.endpoints)
+            outside = {name: each for name, each in self.endpoints.items() if not each.startswith("ipc://")}
+            guard.test(outside)
             self.ready.set()
             self._serve(stop or threading.Event(), guard)
             self._keeper.turn(close=True)
@@ -170,7 +179,7 @@ class Engine:
             poller.register(socket, zmq.POLLIN)
         work: dict[Any, Callable[[], bool]] = {
             ingest: self._ingest.work,
-            live: self._live.subscriptions,
+            live: self._live.readers.work,
             control: self._control.work,
         }
         if guard.socket is not None:
@@ -196,7 +205,7 @@ class Engine:
                 beats = self._live.heartbeat()
                 heartbeat_at = now + HEARTBEAT_NS
                 self._ingest.review(guard.look())
-                self._live.sweep()
+                self._live.readers.sweep()
                 _tidy()
             next(beats, None)  # one message a turn: nobody waits for all of them
 

@@ -1,7 +1,7 @@
 """The live socket: what is found goes out once, numbered, and is kept a while to be sent again."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import zmq
@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels import codes
 from vitalcore.kernels.finding import ALARM, ASSERTED, BEAT, ENDED, FEATURE, RAISED, STATE, WAVES
-from vitalcore.streams import maps, messages, sockets, wire
+from vitalcore.streams import maps, messages, wire
 from vitalcore.streams.guard import Guard
 from vitalcore.streams.maps import Open
-from vitalcore.streams.sockets import Connection
+from vitalcore.streams.readers import Readers
 from vitalcore.streams.table import Stream, Streams, Table
 
-MAX_SUBSCRIPTIONS = 65_536
-MAX_PREFIX = 300  # bytes; no topic is longer
 LATENCIES = 4096  # last ones kept
 ASSERT_NS = 10_000_000_000  # an alarm that stands is said again
 _KIND = {what: number + 1 for number, what in enumerate(wire.WHATS)}
@@ -29,10 +27,8 @@ class Live:
     """Publish, number and remember messages; know who wants waves."""
 
     def __init__(self, socket: "zmq.Socket[bytes]", streams: Streams, instance: str, guard: Guard) -> None:
-        self._socket, self._streams, self._instance, self._guard = socket, streams, instance, guard
-        self._readers: dict[Connection, set[bytes]] = {}
-        self._subscriptions: dict[bytes, int] = {}  # connections that have each
-        self._lengths: dict[int, int] = {}
+        self._socket, self._streams, self._instance = socket, streams, instance
+        self.readers = Readers(socket, guard, self._heed)
         self._changed: dict[tuple[Stream, str], int] = {}
         self._beats = 0
         self._frames: dict[int, list[tuple[NDArray[np.float64], int]]] = {}
@@ -42,48 +38,6 @@ class Live:
         self.silent = False  # while what was journaled is done again: it was said before, or is asked for
         self.published = 0
         self.latencies_ns = np.zeros(LATENCIES, np.int64)
-
-    def subscriptions(self, most: int = 1024) -> bool:
-        """Confirm subscriptions that have arrived, up to a bound; tell whether some are left."""
-        for _ in range(most):
-            try:
-                frame = self._socket.recv(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                return False
-            while self._socket.get(zmq.RCVMORE):
-                self._socket.recv()
-            message = frame.bytes
-            connection = sockets.connection_of(frame)
-            # of who is gone libzmq says the unsubscriptions, but not whose they were: `sweep` finds out
-            if connection is None or not message or message[0] > 1 or len(message) > 1 + MAX_PREFIX:
-                continue
-            prefix, mine = message[1:], self._readers.setdefault(connection, set())
-            if not message[0]:
-                self._socket.set(zmq.UNSUBSCRIBE, prefix)
-                self._withdraw(mine, prefix)
-            elif prefix not in mine and self._may_read(frame, prefix):
-                self._socket.set(zmq.SUBSCRIBE, prefix)
-                mine.add(prefix)
-                self._count(prefix, 1)
-        return True
-
-    def sweep(self) -> None:
-        """Forget the subscriptions of connections that are gone, about once a second."""
-        for connection in [each for each in self._readers if not sockets.is_up(each)]:
-            gone = self._readers.pop(connection)
-            for prefix in list(gone):
-                self._withdraw(gone, prefix)
-
-    def _may_read(self, frame: zmq.Frame, prefix: bytes) -> bool:
-        if sum(self._lengths.values()) >= MAX_SUBSCRIPTIONS:
-            return False
-        wanted = prefix.decode("ascii", "replace")
-        return self._guard.allows(self._guard.who(frame), "read", wanted, "SUBSCRIBE")
-
-    def _withdraw(self, mine: set[bytes], prefix: bytes) -> None:
-        if prefix in mine:
-            mine.remove(prefix)
-            self._count(prefix, -1)
 
     def opened(self, stream: Stream) -> None:
         """Note a stream that was opened."""
@@ -259,19 +213,11 @@ class Live:
         send(header, _SNDMORE)
         send(payload)
 
-    def _count(self, prefix: bytes, change: int) -> None:
-        count = self._subscriptions.get(prefix, 0) + change
-        length = self._lengths.get(len(prefix), 0) + change
-        self._subscriptions[prefix], self._lengths[len(prefix)] = count, length
-        if not count:
-            del self._subscriptions[prefix]
-        if not length:
-            del self._lengths[len(prefix)]
-        streams: Iterable[Stream] = self._streams.by_key.values()
-        for stream in streams:
+    def _heed(self, prefix: bytes, wanted: bool) -> None:
+        """Note that a prefix has found its first reader or lost its last one."""
+        for stream in self._streams.by_key.values():
             if stream.topic("wave").startswith(prefix):
-                self._streams.wave_wanted[stream.row] = self._wanted(stream)
+                self._streams.wave_wanted[stream.row] = wanted or self._wanted(stream)
 
     def _wanted(self, stream: Stream) -> bool:
-        topic = stream.topic("wave")
-        return any(topic[:n] in self._subscriptions for n in self._lengths if n <= len(topic))
+        return self.readers.wanted(stream.topic("wave"))

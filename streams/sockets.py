@@ -37,6 +37,8 @@ def is_loopback(endpoint: str) -> bool:
 
     Errors: ParameterError
     """
+    if endpoint.startswith("ipc://"):
+        return True
     match = _TCP.fullmatch(endpoint)
     if match is None:
         raise ParameterError(f"{endpoint} is no endpoint such as tcp://127.0.0.1:7401")
@@ -114,7 +116,7 @@ def connect(
 ) -> "zmq.Socket[bytes]":
     """Connect a client's socket, which reconnects by itself.
 
-    kind       : zmq.DEALER or zmq.SUB
+    kind       : zmq.DEALER, zmq.SUB or zmq.XSUB
     queue      : whether what is sent waits for a peer that is not there
     server_key : public key of the engine, 40 characters; nobody else is talked to
     keys       : the client's own
@@ -134,7 +136,7 @@ def connect(
         socket.set(zmq.CURVE_SECRETKEY, keys.secret.encode())
     socket.set(zmq.RECONNECT_IVL, 50)
     socket.set(zmq.RECONNECT_IVL_MAX, 2000)
-    if kind == zmq.SUB:
+    if kind in (zmq.SUB, zmq.XSUB):
         socket.set(zmq.RCVHWM, FAN_OUT)
     elif not queue:
         socket.set(zmq.SNDHWM, 0)  # credit is the bound

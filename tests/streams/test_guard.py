@@ -106,7 +106,7 @@ def test_a_subscription_is_taken_only_if_all_of_it_may_be_read(locked: Locked) -
     for prefix in ("", "icu", "icu/", "icu/bed1", "icu/bed12/", "icu/-/-/-/heartbeat/", "\xff", "icu/bed1/monitor/"):
         live.subscribe(prefix)
     owner = Peer(engine.ingest, **locked.as_client(locked.client("late", write=("/",))))
-    assert wait_for(lambda: set(engine.engine._live._subscriptions) == {b"icu/bed1/monitor/"})
+    assert wait_for(lambda: set(engine.engine._live.readers._subscriptions) == {b"icu/bed1/monitor/"})
     assert wait_for(lambda: engine.engine._guard.counters["forbidden"] == 7)  # type: ignore[union-attr]
     owner.close()
     context.destroy(0)
@@ -206,7 +206,7 @@ def test_a_key_allowed_again_comes_back_by_itself(engine: Running, locked: Locke
         stream = sends.open(BED1, "ecg", 250)
         assert polls(sends, lambda: sends.is_open(stream))
         end = time.monotonic() + 10  # libzmq tries again after 5 s, and subscribes again when it is asked for messages
-        while b"icu/" not in engine.engine._live._subscriptions and time.monotonic() < end:
+        while b"icu/" not in engine.engine._live.readers._subscriptions and time.monotonic() < end:
             hears.receive(20)
         sends.send(stream, np.full(5, 2, np.float32))
         assert sends.drain()
@@ -236,9 +236,9 @@ def test_a_narrowed_right_withdraws_subscriptions(engine: Running, locked: Locke
     own = locked.client("viewer", read=("icu/",))
     with subscriber(engine, locked, own, "icu/") as hears:
         hears.status()
-        assert b"icu/" in engine.engine._live._subscriptions
+        assert b"icu/" in engine.engine._live.readers._subscriptions
         locked.rights.write_text(locked.rights.read_text().replace('["icu/"]', '["icu/bed1/"]'))
-        assert wait_for(lambda: not engine.engine._live._subscriptions, TOLD_S)
+        assert wait_for(lambda: not engine.engine._live.readers._subscriptions, TOLD_S)
         with pytest.raises(ProtocolError, match="may not read"):
             hears.request("SNAPSHOT", prefix="icu/")
 

@@ -95,8 +95,8 @@ def test_extreme_time_stamps_break_nothing(running: Running, control: Peer) -> N
 def test_what_is_no_subscription_is_ignored(running: Running, sub: "zmq.Socket[bytes]", message: bytes) -> None:
     sub.send(message)
     sub.send(b"\x01icu/-/-/-/heartbeat/")
-    assert wait_for(lambda: b"icu/-/-/-/heartbeat/" in running.engine._live._subscriptions)
-    assert set(running.engine._live._subscriptions) == {b"icu/-/-/-/heartbeat/"}
+    assert wait_for(lambda: b"icu/-/-/-/heartbeat/" in running.engine._live.readers._subscriptions)
+    assert set(running.engine._live.readers._subscriptions) == {b"icu/-/-/-/heartbeat/"}
 
 
 def test_subscriptions_are_counted_per_prefix(running: Running, sub: "zmq.Socket[bytes]") -> None:
