@@ -329,7 +329,7 @@ def lossy(n: int, seed: int = 0) -> Row:
         stream = gateway.open(KEYS[0], "ecg", FS_HZ)
         while not gateway.is_open(stream):
             gateway.poll(5)
-        (link,) = gateway._links
+        (link,) = gateway._courier.links
         post = link.post
         done = {"lost": 0, "doubled": 0}
 
