@@ -88,7 +88,8 @@ class Ward:
             if message.what == "beat":
                 self.in_order &= message.payload["t"] == self.heard
                 self.heard += 1
-                self.slowest_s = max(self.slowest_s, (time.time_ns() - message.payload["t_arrival_ns"]) / 1e9)
+                took_ns = message.header.t_pub_ns - message.payload["t_arrival_ns"]
+                self.slowest_s = max(self.slowest_s, took_ns / 1e9)
 
 
 @dataclass
@@ -332,9 +333,8 @@ def flood(n: int, rounds: int) -> Row:
                 peer.close()
         harm = there.settle()
         slowest_ms = 1e3 * there.slowest_s
-    said = (
-        f"{left} open after {LIMIT_S + 1:.0f} s; a newcomer opens in {longest_s:.2f} s, results in {slowest_ms:.0f} ms"
-    )
+    found = f"a newcomer opens in {longest_s:.2f} s, results in {slowest_ms:.0f} ms at most"
+    said = f"{left} open after {LIMIT_S + 1:.0f} s; {found}"
     return Row("half-open handshakes", n * rounds, said, left + late + harm, CALM)
 
 
