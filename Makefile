@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: demo test check bench accuracy pictures constraints warmup clean help
+.PHONY: demo test check bench accuracy faults pictures constraints warmup clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ bench: $(STAMP)  ## side-by-side speed tables, measured in one run
 
 accuracy: $(STAMP) ## scores over the real recordings that are present and signals with exact truth, beside other programs
 	$(BIN)/python -m benchmarks accuracy
+
+faults: $(STAMP) ## kills, cuts, noise, strangers, load: each really done, counted, and held against its target
+	$(BIN)/python -m benchmarks faults
 
 pictures: $(STAMP) ## the pictures of the README
 	$(BIN)/python docs/pictures.py

@@ -6,9 +6,10 @@ Without a name all speed tables; `accuracy` alone: all scores; `faults` alone: a
 import importlib
 import sys
 
+from benchmarks import faults
+
 SPEED = ("filters", "detection", "face", "live", "ward")
 ACCURACY = ("qrs", "classes", "rhythm", "waves", "alarms", "signals", "ppg", "face", "breath")
-FAULTS = ("gateway", "security")
 PLAIN = ("ppg", "face", "breath")  # take no options
 
 
@@ -21,16 +22,18 @@ def main(arguments: list[str]) -> None:
     if wanted[:1] == ["accuracy"]:
         wanted, there, prefix = wanted[1:], ACCURACY, "accuracy_"
     elif wanted[:1] == ["faults"]:
-        wanted, there, prefix = wanted[1:], FAULTS, "faults_"
+        wanted, there = wanted[1:], faults.PARTS
     names = [name for name in wanted if name in there]
     options = [name for name in wanted if name not in there] + options
     if wanted and not names:
-        known = f"{', '.join(SPEED)}; accuracy {', '.join(ACCURACY)}; faults {', '.join(FAULTS)}"
+        known = f"{', '.join(SPEED)}; accuracy {', '.join(ACCURACY)}; faults {', '.join(faults.PARTS)}"
         sys.exit(f"no table is called {wanted[0]}; there are {known}")
+    if there is faults.PARTS:
+        faults.main(names or there, "--long" in options)
     for name in names or there:
         print(flush=True)
         module = importlib.import_module(f"benchmarks.{prefix}{name}")
-        if prefix == "faults_" or (prefix and name not in PLAIN):
+        if prefix and name not in PLAIN:
             module.main(options)
         else:
             module.main()

@@ -121,7 +121,7 @@ def parse(text: str, path: Path) -> Device:
     _check_lanes(lanes, source, top)
     return Device(
         engine=top.text("engine", sockets.INGEST),
-        ack=top.choice("ack", maps.ACKS, "received"),
+        ack=top.choice("ack", maps.ACKS, "journaled"),
         resume=top.choice("resume", maps.RESUMES, "in_order"),
         own_key=own,
         engine_key=engine_key,

@@ -1,7 +1,6 @@
 """The client that pipes samples in: it holds what is not acknowledged, keeps to its credit and finds its way back."""
 
 import math
-import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,36 +10,21 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import zmq
 from numpy.typing import ArrayLike, NDArray
 
 from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.kernels import spell
 from vitalcore.kernels.records import CRC_SLICES
 from vitalcore.streams import maps, sockets, wire
-from vitalcore.streams.drift import ROUND_TRIPS, Drift
+from vitalcore.streams.courier import HEARD_NS, Courier
 from vitalcore.streams.keys import Keys
-from vitalcore.streams.link import Link
 from vitalcore.streams.maps import Channel, Open
 from vitalcore.streams.spool import Spool
 from vitalcore.streams.store import Store, Stored
-from vitalcore.streams.wire import Code, Record
+from vitalcore.streams.wire import Record
 
-ASK_NS = 1_000_000_000  # an OPEN without an answer is repeated, a silent engine is asked again: a half sooner or later
-LOOK_NS = ASK_NS // 4
 COMMIT_NS = 50_000_000
-PING_NS = 2_000_000_000
-FRAMES_HZ = 30  # assumed of a variable rate
-LIVE_FIRST_S = 10  # a shorter backlog is caught up in order
-AWAY_NS = 3_000_000_000  # an engine that was named by another and says nothing is given up
-HEARD_NS = 5_000_000_000  # an engine answers a PING every two seconds
-MAX_LINKS = 64
-MAX_REDIRECTS = 4  # in a row
 MAX_LOST = 1 << 50  # samples that one GAP may bridge
-# compared once an acknowledgement
-_NOT_OPEN, _SHUTTING_DOWN, _STORAGE = int(Code.NOT_OPEN), int(Code.SHUTTING_DOWN), int(Code.STORAGE)
-_NEVER = (Code.STALE_SESSION, Code.BAD_PARAMETER, Code.BAD_MESSAGE)  # an old session refused so is never taken
-MAX_RECEIVED = 4096  # messages worked on by one poll
 
 
 class Gateway:
@@ -85,40 +69,26 @@ class Gateway:
         for name, value, known in (("ack", ack, maps.ACKS), ("resume", resume, maps.RESUMES)):
             if value not in known:
                 raise ParameterError(f"{name} is {value}; it must be one of {', '.join(known)}")
-        self._pack, self._room, self._client, self._keep_s = pack, room, client, keep_s
-        self._ack, self._resume = ack, resume
-        self._server_key, self._keys = server_key, keys
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._links: list[Link] = []
-        self._poller = zmq.Poller()
+        self._pack, self._room, self._ack, self._resume = pack, room, ack, resume
+        self._courier = Courier(address, pack, client, keep_s, server_key, keys, self._split)
         self._store: Store | None = None
-        try:
-            self._home = self._link(address)
-            if spool is not None:
-                self._store = Store(spool, synchronous)
+        if spool is not None:
+            try:
+                self._store = self._courier.store = Store(spool, synchronous)
                 session = self._store.begin(session)
-        except ParameterError:
-            self.close()
-            raise
+            except ParameterError:
+                self.close()
+                raise
         self.session = time.time_ns() if session is None else session
         self._last_session = self.session
         self._spools: list[Spool] = []  # the session of each stream that takes samples now, by its number
-        self._by_key: dict[str, list[Spool]] = {}  # all sessions that hold records, the oldest first
         self._ends: dict[str, Stored] = {}  # the last of the sessions of former runs
-        self._unsent: dict[Spool, None] = {}  # whose records wait, in the order they came
-        self._apart: set[str] = set()  # keys whose backlog is sent beside their live session
-        self._past = {"acked": 0, "resent": 0, "lost_samples": 0}  # of sessions that are over
-        self._drift = Drift()
-        self._ping_ns = self._look_ns = self._commit_ns = 0
-        self._heard_ns = -HEARD_NS
-        self.welcome: dict[str, Any] = {}
-        self.sent_records = 0
-        for stored in self._store.left if self._store is not None else ():
-            assert self._store is not None
-            self._ends[stored.opened.key] = stored
-            if stored.n:
-                former = Spool.restore(stored, room, self._store, self._home)
-                self._by_key.setdefault(stored.opened.key, []).append(former)
+        if self._store is not None:
+            for stored in self._store.left:
+                self._ends[stored.opened.key] = stored
+                if stored.n:
+                    former = Spool.restore(stored, room, self._store, self._courier.home)
+                    self._courier.by_key.setdefault(stored.opened.key, []).append(former)
 
     def __enter__(self) -> Self:
         return self
@@ -161,13 +131,13 @@ class Gateway:
             raise ParameterError(str(error)) from None
         if any(spool.opened.key == key for spool in self._spools):
             raise ParameterError(f"{key} is open already")
-        spool = Spool(opened, self._room, self._store, link=self._home)
+        spool = Spool(opened, self._room, self._store, link=self._courier.home)
         before = self._ends.get(key)
         if before is not None and not before.ended:
             spool.base, spool.since_ns, spool.start = before.base + before.next_index, before.end_ns, 1
-        self._by_key.setdefault(key, []).append(spool)
+        self._courier.by_key.setdefault(key, []).append(spool)
         self._spools.append(spool)
-        self._ask(spool, time.monotonic_ns())
+        self._courier.ask(spool, time.monotonic_ns())
         return len(self._spools) - 1
 
     def send(
@@ -211,10 +181,10 @@ class Gateway:
             lost += spool.put(
                 Record(wire.DATA, session, 0, 0, index + a, part, t_ns, stamps, flags if a == 0 else flags & ~2)
             )
-        self._unsent[spool] = None
-        self._pump(spool)
-        if self._store is not None and time.monotonic_ns() - self._commit_ns > COMMIT_NS:
-            self._commit()
+        self._courier.unsent[spool] = None
+        self._courier.pump(spool)
+        if self._store is not None and time.monotonic_ns() - self._courier.commit_ns > COMMIT_NS:
+            self._courier.commit()
         return lost
 
     def send_many(
@@ -230,7 +200,10 @@ class Gateway:
         payload = np.ascontiguousarray(values).reshape(k, -1).view(np.uint8)
         length = wire.RECORD.size + payload.shape[1] + -payload.shape[1] % 8
         link = spools[0].link if spools else None
-        together = len(self._links) == 1 or all(spool.link is link for spool in spools)
+        session = spools[0].opened.session if spools else 0
+        together = len(self._courier.links) == 1 or all(spool.link is link for spool in spools)
+        if self._last_session != self.session:  # some streams have gone on in another
+            together = together and all(spool.opened.session == session for spool in spools)
         if not together or not all(spool.fits(length) for spool in spools):
             stamps = np.broadcast_to(np.asarray(t0_ns), k).tolist()
             for i, stream in enumerate(streams):
@@ -246,24 +219,24 @@ class Gateway:
         block = np.zeros(k * length, np.uint8)
         words, halves = block.view(np.int64), block.view(np.uint32)
         dtype = wire.dtype_code(values.dtype)
-        spell.step(CRC_SLICES, fields, self.session, n, n_channels, dtype, payload, words, halves, block)
+        spell.step(CRC_SLICES, fields, session, n, n_channels, dtype, payload, words, halves, block)
         whole = memoryview(block.tobytes())
         now_ns = time.monotonic_ns()
         for i, spool in enumerate(spools):
             spool.post(whole[i * length : (i + 1) * length], n, now_ns)
-        if self._store is not None:
-            self._commit()
+        self._courier.commit()
         each = min(self._pack, wire.MAX_MESSAGE // length)
         for a in range(0, k, each):
             link.post(whole[a * length : (a + each) * length])
-        self.sent_records += k
+        self._courier.sent_records += k
 
     def end(self, stream: int) -> None:
         """Tell that a stream ends; no sample of it can follow in this session."""
         spool = self._spools[stream]
         if not spool.ended:
-            self._end(spool)
-            self._pump(spool)
+            spool.end()
+            self._courier.unsent[spool] = None
+            self._courier.pump(spool)
             self.flush()
 
     def end_all(self) -> None:
@@ -271,63 +244,32 @@ class Gateway:
         for stream in range(len(self._spools)):
             self.end(stream)
 
+    def drain(self, timeout_s: float = 10.0) -> bool:
+        """Poll until everything is acknowledged; tell whether it is."""
+        end = time.monotonic() + timeout_s
+        while any(not s.empty for s in self._courier.all() if not s.error) and time.monotonic() < end:
+            self.poll(10)
+        return all(s.empty for s in self._courier.all())
+
     def flush(self) -> None:
         """Send the records that wait for others to share a message with."""
-        if self._store is not None:
-            self._commit()
-        for link in self._links:
-            link.flush()
+        self._courier.flush()
 
     def poll(self, timeout_ms: int = 0) -> bool:
         """Hear what the engine says, open again what it has forgotten, send what credit allows; tell if it said any.
 
         timeout_ms : how long to wait for the engine to say something
         """
-        self.flush()
-        ready = dict(self._poller.poll(timeout_ms))
-        for link in self._links:
-            if link.socket not in ready:
-                continue
-            for _ in range(MAX_RECEIVED):
-                try:
-                    message = link.socket.recv(zmq.NOBLOCK)
-                except zmq.Again:
-                    break
-                self._hear(link, message)
-        now_ns = time.monotonic_ns()
-        if now_ns > self._look_ns:
-            self._look_ns = now_ns + _about(LOOK_NS)
-            self._look_after(now_ns)
-        for spool in list(self._unsent):
-            self._pump(spool)
-        self.flush()
-        return bool(ready)
-
-    def drain(self, timeout_s: float = 10.0) -> bool:
-        """Poll until everything is acknowledged; tell whether it is."""
-        end = time.monotonic() + timeout_s
-        while any(not s.empty for s in self._all() if not s.error) and time.monotonic() < end:
-            self.poll(10)
-        return all(s.empty for s in self._all())
+        return self._courier.poll(timeout_ms)
 
     def use_keys(self, keys: Keys) -> None:
         """Connect anew with another key pair, which the engine knows by now; what is not acknowledged is sent again."""
-        self._keys = keys
-        for link in self._links:
-            self._poller.unregister(link.socket)
-            link.socket.close()
-            link.socket = self._connect(link.endpoint)
-            self._lost_touch(link, time.monotonic_ns())
+        self._courier.use_keys(keys)
 
     def close(self) -> None:
         """Close the connection; what is not acknowledged is lost, unless there is a spool for the next run."""
-        for link in self._links:
-            link.socket.close()
-        self._links = []
-        self._context.term()
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        self._courier.close()
+        self._store = None
 
     @property
     def counters(self) -> dict[str, int]:
@@ -335,20 +277,25 @@ class Gateway:
 
         degraded : 1 while the file of the spool can't be written
         """
-        spools = self._all()
+        spools = self._courier.all()
         return {
-            "sent": self.sent_records,
-            "acked": self._past["acked"] + sum(s.acked_records for s in spools),
-            "resent": self._past["resent"] + sum(s.resent_records for s in spools),
+            "sent": self._courier.sent_records,
+            "acked": self._courier.past["acked"] + sum(s.acked_records for s in spools),
+            "resent": self._courier.past["resent"] + sum(s.resent_records for s in spools),
             "held": sum(s.n_records for s in spools),
-            "lost_samples": self._past["lost_samples"] + sum(s.lost_samples for s in spools),
+            "lost_samples": self._courier.past["lost_samples"] + sum(s.lost_samples for s in spools),
             "degraded": int(self._store is not None and bool(self._store.error)),
         }
 
     @property
+    def welcome(self) -> dict[str, Any]:
+        """What the engine has said of itself."""
+        return self._courier.welcome
+
+    @property
     def errors(self) -> dict[str, str]:
         """Name the streams that the engine refuses, and why."""
-        return {spool.opened.key: spool.error for spool in self._all() if spool.error}
+        return {spool.opened.key: spool.error for spool in self._courier.all() if spool.error}
 
     @property
     def spool_error(self) -> str:
@@ -363,29 +310,26 @@ class Gateway:
     @property
     def room_used(self) -> float:
         """Tell how full the fullest stream is, 0 to 1: at 1 samples are lost."""
-        return max((spool.held / spool.room for spool in self._all()), default=0.0)
+        return max((spool.held / spool.room for spool in self._courier.all()), default=0.0)
 
     @property
     def connected(self) -> bool:
         """Tell whether an engine has been heard in the last five seconds."""
-        return time.monotonic_ns() - self._heard_ns < HEARD_NS
+        return time.monotonic_ns() - self._courier.heard_ns < HEARD_NS
 
     @property
     def clock_offset_ns(self) -> int | None:
         """The engine's clock minus ours, from the quickest of the last round trips; None before the first."""
-        return self._drift.offset_ns
+        return self._courier.drift.offset_ns
 
     @property
     def clock_drift_ppm(self) -> float | None:
         """How much faster the engine's clock runs than ours, in millionths; None in the first ten minutes."""
-        return self._drift.ppm
+        return self._courier.drift.ppm
 
     def is_open(self, stream: int) -> bool:
         """Tell whether the engine has opened a stream."""
         return self._spools[stream].handle > 0
-
-    def _all(self) -> list[Spool]:
-        return [spool for sessions in self._by_key.values() for spool in sessions]
 
     def _values(self, spool: Spool, values: ArrayLike) -> NDArray[np.generic]:
         if spool.error:
@@ -417,264 +361,14 @@ class Gateway:
 
     def _split(self, spool: Spool) -> None:
         """Let what is measured from now on begin a new session, before what waits is sent."""
-        self._last_session = max(time.time_ns(), self._last_session + 1)
-        if self._store is not None:
-            self._store.note(self._last_session)
+        if self._last_session <= spool.opened.session:  # streams that come back together share one
+            self._last_session = max(time.time_ns(), self._last_session + 1)
+            if self._store is not None:
+                self._store.note(self._last_session)
         behind = spool.next_index - spool.oldest[1]
         opened = replace(spool.opened, session=self._last_session)
         new = Spool(opened, self._room, self._store, base=spool.base + spool.oldest[1], link=spool.link)
         new.start, new.shift = behind, behind - spool.next_index + spool.shift
         spool.former = True
         self._spools[self._spools.index(spool)] = new
-        self._by_key[opened.key].append(new)
-
-    def _go_apart(self, spool: Spool, now_ns: int) -> None:
-        """Open the live session of a key before its backlog."""
-        sessions = self._by_key[spool.opened.key]
-        self._apart.add(spool.opened.key)
-        if not spool.former:
-            self._split(spool)
-        for older in sessions[:-1]:
-            if not older.ended:  # so that the engine lets go of it
-                self._end(older)
-        self._ask(sessions[-1], now_ns)
-        self._ask(spool, now_ns)
-
-    def _end(self, spool: Spool) -> None:
-        nothing = np.empty((0, len(spool.opened.channels)), wire.DTYPES[spool.opened.dtype])
-        index = max(spool.next_index, spool.start)
-        spool.put(Record(wire.END, spool.opened.session, 0, 0, index, nothing))
-        self._unsent[spool] = None
-
-    def _commit(self) -> None:
-        assert self._store is not None  # whoever calls this has looked
-        self._store.commit()
-        self._commit_ns = time.monotonic_ns()
-
-    def _pump(self, spool: Spool) -> None:
-        link = spool.link
-        assert link is not None  # every spool of a gateway has one
-        while (record := spool.pull()) is not None:
-            if not link.fits(len(record)):
-                self.flush()
-            self.sent_records += 1
-            if link.add(record):
-                self.flush()
-        if spool.reopen:
-            self._ask(spool, time.monotonic_ns())
-        if not spool.waiting or not spool.handle:
-            self._unsent.pop(spool, None)
-
-    def _link(self, endpoint: str) -> Link:
-        """Return the connection to an endpoint."""
-        for link in self._links:
-            if link.endpoint == endpoint:
-                return link
-        self._links.append(Link(self._connect(endpoint), endpoint, self._pack))
-        return self._links[-1]
-
-    def _connect(self, endpoint: str) -> "zmq.Socket[bytes]":
-        socket = sockets.connect(self._context, zmq.DEALER, endpoint, False, self._server_key, self._keys)
-        self._poller.register(socket, zmq.POLLIN)
-        return socket
-
-    def _turn(self, spool: Spool) -> bool:
-        """Tell whether it is a session's turn to be open: the oldest that holds records, or it and the live one."""
-        sessions = self._by_key[spool.opened.key]
-        live = sessions[-1]
-        if spool.opened.key not in self._apart or len(sessions) == 1:
-            return spool is sessions[0]
-        if spool is sessions[0] and live.handle:
-            spool.opened = replace(spool.opened, backfill=True)
-            return True
-        return spool is live
-
-    def _ask(self, spool: Spool, now_ns: int) -> None:
-        assert spool.link is not None
-        spool.link.by_handle.pop(spool.handle, None)
-        spool.handle, spool.reopen = 0, False
-        if not self._turn(spool):
-            return
-        seq, index = spool.oldest
-        asked = spool.link.post(maps.write_open(replace(spool.opened, first_seq=seq, first_index=index)))
-        spool.ask_ns = now_ns + _about(ASK_NS) if asked else 0
-
-    def _look_after(self, now_ns: int) -> None:
-        for sessions in list(self._by_key.values()):
-            for spool in list(sessions):
-                self._look_after_one(spool, now_ns)
-        if now_ns - self._ping_ns > PING_NS or (
-            self._drift.n_trips < ROUND_TRIPS and now_ns - self._ping_ns > ASK_NS // 10
-        ):
-            self._ping_ns = now_ns
-            if not self.welcome:
-                self._home.post(maps.pack("HELLO", client=self._client, versions=[maps.WIRE_VERSION]))
-            self._home.post(maps.pack("PING", t1=time.time_ns()))
-
-    def _look_after_one(self, spool: Spool, now_ns: int) -> None:
-        if spool.former and spool.empty:
-            self._retire(spool)
-            return
-        if self._keep_s < math.inf:
-            spool.expire(self._by_key[spool.opened.key][-1].end_s - self._keep_s)
-        silent = spool.sent and now_ns - spool.heard_ns > ASK_NS
-        if spool.error or (spool.handle and not silent) or now_ns < spool.ask_ns:
-            return
-        if spool.link is not self._home and now_ns - spool.heard_ns > AWAY_NS:
-            self._move(spool, self._home)  # which knows better by now, or has the stream itself
-        self._ask(spool, now_ns)
-
-    def _retire(self, spool: Spool) -> None:
-        """Forget a session that is over and acknowledged."""
-        sessions = self._by_key[spool.opened.key]
-        sessions.remove(spool)
-        if len(sessions) <= 1:
-            self._apart.discard(spool.opened.key)
-        if not sessions:
-            del self._by_key[spool.opened.key]
-        if spool.link is not None:
-            spool.link.by_handle.pop(spool.handle, None)
-        self._unsent.pop(spool, None)
-        self._past["acked"] += spool.acked_records
-        self._past["resent"] += spool.resent_records
-        self._past["lost_samples"] += spool.lost_samples
-        for next_ in sessions:
-            next_.ask_ns = 0  # it may be its turn
-
-    def _move(self, spool: Spool, link: Link) -> None:
-        if spool.link is not None:
-            spool.link.by_handle.pop(spool.handle, None)
-        spool.link, spool.handle, spool.heard_ns = link, 0, time.monotonic_ns()
-
-    def _hear(self, link: Link, message: bytes) -> None:
-        self._heard_ns = now_ns = time.monotonic_ns()
-        try:
-            if maps.is_map(message):
-                self._hear_map(link, maps.unpack(message), now_ns)
-            else:
-                for ack in wire.decode_acks(message):
-                    self._hear_ack(link, ack, now_ns)
-        except ProtocolError:
-            return  # what is not understood is not answered; what matters is said again
-
-    def _hear_ack(self, link: Link, ack: wire.Ack, now_ns: int) -> None:
-        session, stream, next_seq, records, size, code = ack
-        spool = link.by_handle.get(stream)
-        if spool is None:
-            return
-        if session != spool.opened.session or code == _NOT_OPEN:
-            self._lost_touch(link, now_ns)
-            return
-        spool.heard_ns = now_ns
-        spool.credit_records, spool.credit_bytes = records, size
-        if code in (0, _SHUTTING_DOWN, _STORAGE):
-            spool.acknowledge(next_seq)
-        elif code in (Code.SEQ_GAP, Code.NO_CREDIT):
-            spool.rewind(next_seq, now_ns)
-        elif code in (Code.STALE_SESSION, Code.FORBIDDEN):
-            self._refused(spool, code, Code(code).name)
-        else:
-            spool.give_up(next_seq, now_ns, at_once=code != Code.BAD_FRAME)
-        if spool.former and spool.empty:
-            self._retire(spool)
-        elif not spool.empty:
-            self._unsent[spool] = None
-
-    def _hear_map(self, link: Link, fields: dict[str, Any], now_ns: int) -> None:
-        type_ = fields["type"]
-        if type_ == "WELCOME":
-            self.welcome = fields
-        elif type_ == "PONG":
-            t4 = time.time_ns()
-            t1, t2, t3 = (maps.integer(fields, name, -(1 << 63), (1 << 63) - 1) for name in ("t1", "t2", "t3"))
-            self._drift.add(t1, t2, t3, t4)
-        spool = self._meant(link, fields)
-        if spool is None:
-            return
-        if type_ == "ERR":
-            # a full engine may take the stream later; one that can't be analysed is not asked for again
-            if fields.get("code") != Code.FULL:
-                self._refused(spool, fields.get("code"), maps.text(fields, "message"))
-        elif type_ == "REDIRECT":
-            spool.redirects += 1
-            follow = spool.redirects <= MAX_REDIRECTS
-            try:
-                self._move(spool, self._link_to(maps.text(fields, "endpoint")) if follow else self._home)
-            except ParameterError as error:
-                raise ProtocolError(str(error)) from None
-            spool.ask_ns = 0 if follow else now_ns + _about(ASK_NS)
-            if follow:
-                self._ask(spool, now_ns)
-            else:
-                spool.redirects = 0
-        elif type_ in ("OPEN_OK", "CREDIT"):
-            credit = fields.get("credit")
-            if not isinstance(credit, list) or len(credit) != 2:
-                raise ProtocolError("credit must be [records, bytes]")
-            pair = {"records": credit[0], "bytes": credit[1]}
-            spool.credit_records = maps.integer(pair, "records", 1, 1 << 31)
-            spool.credit_bytes = maps.integer(pair, "bytes", 1, 1 << 40)
-            spool.heard_ns = now_ns
-            if type_ == "OPEN_OK":
-                self._opened(spool, link, fields, now_ns)
-            if not spool.empty:
-                self._unsent[spool] = None
-
-    def _meant(self, link: Link, fields: dict[str, Any]) -> Spool | None:
-        """Find the session that an answer is about: the one it names, or the one that was asked for last."""
-        sessions = [s for s in self._by_key.get(str(fields.get("key")), ()) if s.link is link]
-        if "session" in fields:
-            sessions = [s for s in sessions if s.opened.session == fields["session"]]
-        return next((s for s in reversed(sessions) if not s.handle), sessions[-1] if sessions else None)
-
-    def _opened(self, spool: Spool, link: Link, fields: dict[str, Any], now_ns: int) -> None:
-        handle = maps.integer(fields, "stream", 1, (1 << 32) - 1)
-        next_seq = maps.integer(fields, "next_seq", 0, (1 << 63) - 1)
-        spool.granted = maps.text(fields, "ack", "received"), maps.text(fields, "resume", "in_order")
-        spool.redirects = 0
-        link.by_handle.pop(spool.handle, None)
-        spool.handle = handle
-        link.by_handle[handle] = spool
-        spool.rewind(next_seq, now_ns, again=True)
-        if self._keeps_waiting(spool):
-            self._go_apart(spool, now_ns)
-        elif spool.former and spool.empty:
-            self._retire(spool)
-        elif not spool.former:
-            for older in self._by_key[spool.opened.key][:1]:
-                older.ask_ns = 0  # the live session is open: the backlog may be
-
-    def _keeps_waiting(self, spool: Spool) -> bool:
-        """Tell whether so much waits that what is measured now should not wait behind it."""
-        live = self._by_key[spool.opened.key][-1]
-        if spool.granted[1] != "live_first" or spool.opened.backfill or live.former or live.ended:
-            return False
-        behind = live.base + live.next_index - spool.base - spool.oldest[1]
-        return behind > LIVE_FIRST_S * float(spool.opened.rate or FRAMES_HZ)
-
-    def _link_to(self, endpoint: str) -> Link:
-        if len(self._links) >= MAX_LINKS:
-            raise ProtocolError(f"this gateway has {MAX_LINKS} connections already")
-        return self._link(endpoint)
-
-    def _refused(self, spool: Spool, code: object, why: str) -> None:
-        """Note that the engine does not take a session; what is left of a former one is lost if it never will."""
-        if spool.former and code in _NEVER:
-            spool.lost_samples += spool.next_index - spool.oldest[1]
-            self._retire(spool)
-            if self._store is not None:
-                self._store.finish(spool.number)
-        else:
-            spool.error = why
-
-    def _lost_touch(self, link: Link, now_ns: int) -> None:
-        """Open every stream of a connection again: handles are valid on one connection only."""
-        link.by_handle = {}
-        for spool in self._all():
-            if spool.link is link and spool.handle and not spool.error:
-                self._ask(spool, now_ns)
-
-
-def _about(ns: int) -> int:
-    """Return a time by chance between half and one and a half of another: a thousand gateways don't ask at once."""
-    return random.randint(ns // 2, ns + ns // 2)
+        self._courier.by_key[opened.key].append(new)

@@ -110,6 +110,11 @@ class Spool:
             self._last_ns = int(record.times[-1])
         return lost
 
+    def end(self) -> None:
+        """Hold an END: the session takes no more samples."""
+        nothing = np.empty((0, len(self.opened.channels)), wire.DTYPES[self.opened.dtype])
+        self.put(Record(wire.END, 0, 0, 0, max(self.next_index, self.start), nothing))
+
     def fits(self, size: int) -> bool:
         """Tell whether a record of new samples can go out at once, behind nothing."""
         return (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks import faults_gateway as faults
-from benchmarks.faults_gateway import Row
+from benchmarks.faults import Row
 
 FAULTS = {
     "a gateway killed with -9 five times": lambda: faults.kills(5),
@@ -23,5 +23,5 @@ def test_nothing_is_lost_without_a_gap_and_nothing_comes_twice(
 ) -> None:
     row = fault()
     with capsys.disabled():
-        print(f"\n{row.fault}, {row.count} times: {row.result}; {row.bad} wrong")
+        print(f"\n{row}")
     assert row.bad == 0
