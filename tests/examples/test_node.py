@@ -93,7 +93,7 @@ def heard(said: str) -> dict[str, int]:
 
 
 def subscribed(engine: Running, prefix: str) -> Callable[[], bool]:
-    return lambda: prefix.encode() in engine.engine._live._subscriptions
+    return lambda: prefix.encode() in engine.engine._live.readers._subscriptions
 
 
 def test_what_the_gateway_measures_the_subscriber_hears_through_cut_links(node: Path) -> None:
