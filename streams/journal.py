@@ -126,6 +126,7 @@ class Journal:
         self.failure = ""
         self.refused = 0  # commits
         self.done = 0  # number of the last batch that is on disk
+        self.commit_s = 0.0  # that the last commit took
         self.skipped = 0  # entries that never got there
         self._lost = 0  # first entry of those that LOST will stand for
         self._next = _Batch(1)
@@ -295,7 +296,9 @@ class Journal:
                     break
             try:
                 if batch is not None:
+                    begun = time.monotonic()
                     _write(database, batch)
+                    self.commit_s = time.monotonic() - begun
                     with self._wake:
                         self._batches.popleft()
                         self._held -= batch.size

@@ -36,7 +36,7 @@ def test_what_is_acknowledged_is_in_the_file(tmp_path: Path) -> None:
     for each in sent:
         peer.socket.send(each)
     peer.acks(lambda ack: ack.next_seq == 6)
-    reader = running.engine._journal
+    reader = running.engine.journal
     assert reader is not None
     held = b"".join(bytes(entries.read_records(e.body)[2]) for e in reader.entries() if e.kind == entries.RECORDS)
     assert held == b"".join(sent)
