@@ -262,12 +262,17 @@ class Streams:
     def _admit(
         self, stream: Stream, signal: Signal, design: Design, unit: float, now_ns: int, at: int | None
     ) -> np.void:
-        """Give a stream a row and a slot; return the row."""
+        """Give a stream a row and a slot; return the row.
+
+        Errors: Refusal
+        """
         if at is None:
             stream.row = self._free.pop()
-        else:
+        elif at in self._free:
             self._free.remove(at)
             stream.row = at
+        else:
+            raise Refusal(Code.FULL, f"there is no room for {stream.key} at place {at} of {len(self.rows)}")
         opened = stream.opened
         stream.signal, stream.wave = signal, design.wave
         stream.clock = Clock(opened.rate) if opened.rate else None
