@@ -21,6 +21,7 @@ COMMANDS = {
     "score": ("vitalcore.cli.score:score", "Compare results with reference annotations."),
     "inspect": ("vitalcore.cli.inspect:inspect", "Show what a file holds and what would be analysed."),
     "warmup": ("vitalcore.cli.warmup:warmup", "Compile every kernel once."),
+    "journal": ("vitalcore.cli.journal:journal", "List, check, export, erase and salvage what an engine has kept."),
     "keys": ("vitalcore.cli.keys:keys", "Make keys; say who may write, read and control which streams."),
     "audit": ("vitalcore.cli.audit:audit", "Check an engine's audit log."),
     "doctor": ("vitalcore.cli.doctor:doctor", "Look at this machine: what is there, what is wrong, what to do."),

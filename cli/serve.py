@@ -1,89 +1,57 @@
 """`vitalcore serve`: an engine on this machine."""
 
-import signal
-import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 
+def _example(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from vitalcore.streams.config import example
+
+        click.echo(example(), nl=False)
+        ctx.exit()
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each field of a config; one that is not given leaves the field to the file."""
+    from vitalcore.streams.config import options
+
+    for name, (option, default, kind) in reversed(options().items()):
+        flag = f"--{name.replace('_', '-')}"
+        shown = option.without or (f"{default:g}" if isinstance(default, float) else default)
+        said = f"{option.meaning}  [default: {shown}]" if kind is not bool else option.meaning
+        type_: Any = kind
+        if kind is Path:
+            type_ = click.Path(path_type=Path)
+        elif option.choices:
+            type_ = click.Choice(option.choices)
+        elif option.bounds:
+            low, high = option.bounds
+            type_ = click.IntRange(int(low), int(high)) if kind is int else click.FloatRange(low, high)
+        more: dict[str, Any] = {"is_flag": True} if kind is bool else {"type": type_}
+        command = click.option(flag, name, default=None, help=said, **more)(command)
+    return command
+
+
 @click.command()
-@click.option("--ingest", default="tcp://127.0.0.1:7401", show_default=True, help="Where gateways send samples.")
-@click.option("--live", default="tcp://127.0.0.1:7402", show_default=True, help="Where subscribers hear results.")
-@click.option("--control", default="tcp://127.0.0.1:7403", show_default=True, help="Where they ask for more.")
-@click.option("--max-streams", type=click.IntRange(1, 65536), default=8192, show_default=True)
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file of these options.  [default: none]")
 @click.option(
-    "--limits",
-    type=click.Path(path_type=Path),
-    help="TOML file of alarm limits, by preset and by the beginning of a stream's key.  [default: adult]",
+    "--example-config", is_flag=True, is_eager=True, expose_value=False, callback=_example, help="Print one and end."
 )
-@click.option(
-    "--journal",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="SQLite file that keeps samples and results and survives a crash.  [default: none; nothing is stored]",
-)
-@click.option(
-    "--ack",
-    type=click.Choice(["journaled", "fsynced"]),
-    default="journaled",
-    show_default=True,
-    help="What an acknowledgement survives, with --journal: the engine's end, or loss of power.",
-)
-@click.option(
-    "--keep-days", type=click.FloatRange(0.01, 36500), default=7.0, show_default=True, help="Age of what is kept."
-)
-@click.option(
-    "--keep-gb", type=click.FloatRange(0.01, 1e6), default=16.0, show_default=True, help="Size of the journal."
-)
-@click.option(
-    "--keys", type=click.Path(path_type=Path), help="The engine's private key file: every client needs a key."
-)
-@click.option("--rights", type=click.Path(path_type=Path), help="TOML file of the clients and their rights.")
-@click.option(
-    "--audit", type=click.Path(path_type=Path), help="Log of who did what; `vitalcore audit verify` checks it."
-)
-def serve(
-    ingest: str,
-    live: str,
-    control: str,
-    max_streams: int,
-    limits: Path | None,
-    journal: Path | None,
-    ack: str,
-    keep_days: float,
-    keep_gb: float,
-    keys: Path | None,
-    rights: Path | None,
-    audit: Path | None,
-) -> None:
+@_options
+def serve(config: Path | None, **given: Any) -> None:
     """Run an engine until Ctrl-C or SIGTERM.
 
     With --journal an acknowledged sample survives the engine, and an engine that starts again goes on where it was.
     Without, samples are acknowledged as `received` and nothing is stored. Without keys only loopback addresses are
-    served.
+    served. SIGHUP reads the limits, the rights and the log level again. What happens is told on standard error.
     """
-    from vitalcore.alarms import read
     from vitalcore.cli.warmup import warm_up
-    from vitalcore.streams.engine import Engine, parts
-    from vitalcore.streams.guard import Security
-    from vitalcore.streams.journal import Journal, Keep
+    from vitalcore.streams import config as file
+    from vitalcore.streams.service import Service
 
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    book = None if limits is None else read(limits)
-    kept = None if journal is None else Journal(journal, ack, Keep(keep_days * 86400, int(keep_gb * (1 << 30))))
-    secured = Security(keys, rights, audit)
-    engine = Engine(ingest, live, control, max_streams=max_streams, limits=book, security=secured, journal=kept)
-    warm_up(parts())
-
-    def announce() -> None:
-        engine.ready.wait()
-        for line in engine.recovered.lines() if engine.recovered else ():
-            click.echo(line)
-        click.echo("ready: " + ", ".join(f"{name} {endpoint}" for name, endpoint in engine.endpoints.items()))
-
-    threading.Thread(target=announce, daemon=True).start()
-    engine.run(stop)
-    counters = engine.counters()
-    click.echo(f"ended: {counters['streams']} streams, {counters['published']} messages published")
+    asked = {name: value for name, value in given.items() if value is not None}
+    Service(lambda: file.read(config, asked), click.echo, warm_up).run()

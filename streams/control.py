@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgpack
@@ -68,36 +69,41 @@ class Control:
             except zmq.Again:
                 return False
             user = self._guard.who(parts[-1])
-            answer = self._answer(parts[1].bytes if len(parts) == 2 else b"", user)
-            try:
-                self._socket.send_multipart([parts[0].bytes, answer], zmq.NOBLOCK)
-            except zmq.ZMQError:
-                continue  # the peer is gone or does not read: it will ask again
+            self._answer(parts[0].bytes, parts[1].bytes if len(parts) == 2 else b"", user)
         return True
 
-    def _answer(self, message: bytes, user: str) -> bytes:
+    def _answer(self, identity: bytes, message: bytes, user: str) -> None:
         fields: dict[str, Any] = {}
-        result = "ok"
         try:
             fields = maps.unpack(message)
             type_ = fields["type"]
             check(self._guard, user, fields)
             if type_ == "ERASE":
-                raise Refusal(Code.UNSUPPORTED, "ERASE is not in this version: it keeps nothing")
+                self._erase(fields, partial(self._say, identity, user, fields))
+                return
             if type_ not in self._answers:
-                raise Refusal(Code.BAD_MESSAGE, f"on control a message is one of {', '.join(self._answers)}")
+                raise Refusal(Code.BAD_MESSAGE, f"on control a message is one of {', '.join(self._answers)}, ERASE")
             answer = self._answers[type_](fields)
         except ProtocolError as error:
             code = error.code if isinstance(error, Refusal) else Code.BAD_MESSAGE
-            answer = {"type": "ERR", "code": int(code), "message": str(error)}
-            result = code.name
+            self._say(identity, user, fields, {"type": "ERR", "code": int(code), "message": str(error)}, code.name)
+        else:
+            self._say(identity, user, fields, answer)
+
+    def _say(
+        self, identity: bytes, user: str, fields: dict[str, Any], answer: dict[str, Any], result: str = "ok"
+    ) -> None:
+        """Answer a request, and write down what has changed something."""
         right, stream = _wanted(fields)
         if right == "admin" and result != "FORBIDDEN":  # which is written down already
             self._guard.note(fields["type"], result, user, stream)
         mark = fields.get("id")
         if isinstance(mark, int | str):
             answer["id"] = mark
-        return maps.pack(**({"type_": answer.pop("type")} | answer))
+        try:
+            self._socket.send_multipart([identity, maps.pack(**({"type_": answer.pop("type")} | answer))], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            return  # the peer is gone or does not read: it will ask again
 
     def _ping(self, fields: dict[str, Any]) -> dict[str, Any]:
         now_ns = time.time_ns()
@@ -167,7 +173,7 @@ class Control:
         journal = self._keeper.journal
         if journal is not None and start < min(found, default=stop + 1):
             size = 0
-            for page in journal.pages(topic, start, stop):
+            for page in journal.archive.pages(topic, start, stop):
                 known = True
                 for message in msgpack.unpackb(page.body, use_list=False):
                     found.setdefault(message[0], message)
@@ -203,6 +209,14 @@ class Control:
             raise Refusal(Code.NOT_FOUND, f"{name} of {stream.key} does not stand")
         self._keeper.acknowledged(stream, numbers[name])
         return {"type": "ALARM_ACK_OK", "key": stream.key, "code": name}
+
+    def _erase(self, fields: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
+        """Forget a subject at once, and answer when nothing of it is on disk any more."""
+        prefix = maps.check_subject(fields.get("key"))
+        if self._keeper.degraded:
+            raise Refusal(Code.STORAGE, f"the disk refuses ({self._keeper.degraded}): ask again when it does not")
+        held = sum(key.startswith(prefix) for key in self._streams.by_key)
+        self._keeper.erase(prefix, lambda rows: say({"type": "ERASE_OK", "key": prefix, "streams": held, "rows": rows}))
 
     def _monitored(self, fields: dict[str, Any]) -> Stream:
         """Find the stream that a request names, one with alarms."""

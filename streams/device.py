@@ -1,18 +1,15 @@
 """A gateway's config file: what a device measures, how it comes in, and which engine it goes to."""
 
 import math
-import re
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from vitalcore.errors import ParameterError, ProtocolError, ReadError
-from vitalcore.streams import maps, sockets, wire
+from vitalcore.errors import ProtocolError
+from vitalcore.streams import maps, sockets, toml, wire
 from vitalcore.streams.maps import Channel
+from vitalcore.streams.toml import Table
 
 SOURCES = ("stdin", "serial", "file")
 FORMATS = ("csv", "binary", "records")
@@ -89,11 +86,7 @@ def read(path: str | Path) -> Device:
 
     Errors: ReadError; ParameterError naming the file, the line, the key, its limit and its value.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReadError(f"{path}: can't be read ({getattr(error, 'strerror', None) or error})") from None
-    return parse(text, Path(path))
+    return parse(toml.text_of(path), Path(path))
 
 
 def parse(text: str, path: Path) -> Device:
@@ -101,11 +94,7 @@ def parse(text: str, path: Path) -> Device:
 
     Errors: ReadError, ParameterError
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ReadError(f"{path}: this is no TOML ({error})") from None
-    top = Table(content, "", 0, text, path)
+    top = toml.parse(text, path)
     top.only("engine", "ack", "resume", "keys", "spool", "input", "stream")
     keys, spool = top.table("keys"), top.table("spool")
     keys.only("own", "engine")
@@ -134,108 +123,30 @@ def parse(text: str, path: Path) -> Device:
     )
 
 
-class Table:
-    """Read values of one table of a config, and say where it was if one is wrong.
-
-    name, nth : of the table; nth counts those of one name
-    """
-
-    def __init__(self, content: Mapping[str, Any], name: str, nth: int, text: str, path: Path) -> None:
-        self.content, self.path = content, path
-        self._name, self._nth, self._text = name, nth, text
-
-    def wrong(self, key: str, why: str) -> ParameterError:
-        """Make the error about a key of this table."""
-        section = f"[{self._name}] " if self._name else ""
-        return ParameterError(f"{self.path}, line {self._line(key)}: {section}{why}")
-
-    def only(self, *known: str) -> None:
-        """Refuse keys that are not known."""
-        for key in self.content:
-            if key not in known:
-                raise self.wrong(key, f"there is no {key}; there are {', '.join(known)}")
-
-    def table(self, name: str) -> "Table":
-        """Return a table in this one; empty where it is missing."""
-        value = self.content.get(name, {})
-        if not isinstance(value, dict):
-            raise self.wrong(name, f"{name} is {value!r}; it must be a table: [{name}]")
-        return Table(value, name, 0, self._text, self.path)
-
-    def tables(self, name: str) -> list["Table"]:
-        """Return the tables of an array."""
-        value = self.content.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-            raise self.wrong(name, f"{name} must be an array of tables: [[{name}]]")
-        return [Table(each, name, k, self._text, self.path) for k, each in enumerate(value)]
-
-    def text(self, key: str, default: str | None = None) -> str:
-        """Return a string."""
-        value = self.content.get(key, default)
-        if value is None:
-            raise self.wrong("", f"{key} is missing")
-        if not isinstance(value, str) or not value:
-            raise self.wrong(key, f"{key} is {value!r}; it must be a text")
-        return value
-
-    def choice(self, key: str, known: tuple[str, ...], default: str | None = None) -> str:
-        """Return a string that is one of the known."""
-        value = self.text(key, default)
-        if value not in known:
-            raise self.wrong(key, f"{key} is {value!r}; it must be one of {', '.join(known)}")
-        return value
-
-    def number(self, key: str, low: float, high: float, default: float | None = None) -> float:
-        """Return a number between low and high; the default may lie outside."""
-        value = self.content.get(key)
-        if value is None and default is not None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise self.wrong(key, f"{key} is {value!r}; it must be a number from {low:g} to {high:g}")
-        return float(value)
-
-    def file(self, key: str) -> Path | None:
-        """Return a path, relative to the config's folder; None where it is missing."""
-        return self.path.parent / self.text(key) if key in self.content else None
-
-    def rate(self, key: str) -> Fraction | None:
-        """Return a rate in Hz: a number, or a fraction as text; None where it is missing."""
-        value = self.content.get(key)
-        if value is None:
-            return None
-        try:
-            rate = Fraction(str(value)) if not isinstance(value, bool) else Fraction(0)
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
-        if not 0 < rate <= MAX_RATE_HZ:
-            raise self.wrong(key, f"{key} is {value!r}; it must be a rate above 0 and up to {MAX_RATE_HZ} Hz")
-        return rate
-
-    def names(self, key: str) -> tuple[str | int, ...]:
-        """Return an array of names or numbers from 1; empty where it is missing."""
-        value = self.content.get(key, [])
-        if not isinstance(value, list) or not all(_is_column(each) for each in value):
-            raise self.wrong(key, f"{key} is {value!r}; it must be an array of names, or of numbers from 1")
-        return tuple(value)
-
-    def _line(self, key: str) -> int:
-        """Find the line that a key is on, or the table's own."""
-        lines = self._text.splitlines()
-        start = 0
-        if self._name:
-            head = re.compile(rf"\s*\[\[?\s*{re.escape(self._name)}\s*\]\]?")
-            found = [k for k, line in enumerate(lines) if head.match(line)]
-            start = found[self._nth] if self._nth < len(found) else 0
-        for k in range(start, len(lines)):
-            if k > start and self._name and lines[k].lstrip().startswith("["):
-                break
-            if key and re.match(rf"\s*(\[\[?\s*)?[\"']?{re.escape(key)}[\"']?\s*[=.\]]", lines[k]):
-                return k + 1
-        return start + 1
-
-
 def _is_column(value: object) -> bool:
     return (isinstance(value, str) and bool(value)) or (type(value) is int and 1 <= value <= wire.MAX_CHANNELS)
+
+
+def _rate(table: Table, key: str) -> Fraction | None:
+    """Return a rate in Hz: a number, or a fraction as text; None where it is missing."""
+    value = table.content.get(key)
+    if value is None:
+        return None
+    try:
+        rate = Fraction(str(value)) if not isinstance(value, bool) else Fraction(0)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= MAX_RATE_HZ:
+        raise table.wrong(key, f"{key} is {value!r}; it must be a rate above 0 and up to {MAX_RATE_HZ} Hz")
+    return rate
+
+
+def _names(table: Table, key: str) -> tuple[str | int, ...]:
+    """Return an array of names or numbers from 1; empty where it is missing."""
+    value = table.content.get(key, [])
+    if not isinstance(value, list) or not all(_is_column(each) for each in value):
+        raise table.wrong(key, f"{key} is {value!r}; it must be an array of names, or of numbers from 1")
+    return tuple(value)
 
 
 def _source(table: Table, top: Table) -> Source:
@@ -254,7 +165,7 @@ def _source(table: Table, top: Table) -> Source:
             raise table.wrong("", "path is missing")
         signal = table.choice("signal", ("ecg", "ppg", "face")) if "signal" in table.content else None
         speed = table.number("speed", 0.0, 1000.0, 1.0)
-        return Source(from_, path=path, place=place, speed=speed, signal=signal, fs_hz=table.rate("fs_hz"))
+        return Source(from_, path=path, place=place, speed=speed, signal=signal, fs_hz=_rate(table, "fs_hz"))
     table.only("from", "format", "separator", "time", "time_unit", "sync", *(("port", "baud") * (from_ == "serial")))
     separator = table.text("separator", ",")
     if len(separator) != 1 or separator in "+-.0123456789eE\n\r":
@@ -289,7 +200,7 @@ def _lane(table: Table, source: Source) -> Lane:
         maps.check_key(key)
     except ProtocolError as error:
         raise table.wrong("key", f"key is {key!r}; {error}") from None
-    columns, labels = table.names("columns"), table.names("labels")
+    columns, labels = _names(table, "columns"), _names(table, "labels")
     csv = source.format == "csv"
     if csv and not columns:
         raise table.wrong("columns", "columns is missing: which of a line belong to this stream?")
@@ -300,7 +211,7 @@ def _lane(table: Table, source: Source) -> Lane:
     scale, offset = table.number("scale", -1e12, 1e12, 1.0), table.number("offset", -1e12, 1e12, 0.0)
     if scale == 0:
         raise table.wrong("scale", "scale is 0; it must not be")
-    fs_hz = table.rate("fs_hz")
+    fs_hz = _rate(table, "fs_hz")
     if fs_hz is None and source.format != "records" and not (csv and source.time is not None):
         raise table.wrong("", "fs_hz is missing: without it each sample needs a time (csv with `time`)")
     unit = table.text("unit") if table.content.get("unit") else ""

@@ -4,7 +4,9 @@ import gc
 import secrets
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,14 @@ from vitalcore.streams.journal import Journal
 from vitalcore.streams.keeper import Keeper
 from vitalcore.streams.live import Live
 from vitalcore.streams.recovery import Recovered, recover
-from vitalcore.streams.table import Streams
+from vitalcore.streams.table import Stream, Streams
 from vitalcore.version import version
 
 ACK_NS = 50_000_000
 HEARTBEAT_NS = 1_000_000_000
 POLL_MS = 10
 FAREWELL_MS = 200
+RELIMITED = 16  # streams that other limits reach in a turn
 
 
 class Engine:
@@ -101,7 +104,7 @@ class Engine:
             "max_message": wire.MAX_MESSAGE,
         }
         self._streams = streams
-        self._journal = journal
+        self.journal = journal
         self._keeper = Keeper(streams, journal)
         inside = Guard(self._context) if control.startswith("ipc://") else guard
         self._live = Live(self._sockets[1], streams, self.instance, inside)
@@ -110,6 +113,9 @@ class Engine:
         own = self._live.own
         self._control = Control(self._sockets[2], streams, greeting, self.counters, inside, self._keeper, own)
         self.recovered: Recovered | None = None
+        self.stopping = False
+        self._turned_ns = time.monotonic_ns()
+        self._books: deque[Book | None] = deque()
 
     def run(self, stop: threading.Event | None = None) -> None:
         """Serve until `stop` is set or the process is interrupted, then say goodbye and close.
@@ -122,17 +128,18 @@ class Engine:
         try:
             for _, compile_ in parts(self._chains):
                 compile_()
-            if self._journal is not None:
-                self.recovered = recover(self._journal, self._streams, self._ingest, self._live, self._keeper)
+            if self.journal is not None:
+                self.recovered = recover(self.journal, self._streams, self._ingest, self._live, self._keeper)
             gc.collect()
             gc.disable()  # `_tidy` collects the young, at its own time
             outside = {name: each for name, each in self.endpoints.items() if not each.startswith("ipc://")}
             guard.test(outside)
             self.ready.set()
             self._serve(stop or threading.Event(), guard)
+            self.stopping = True
             self._keeper.turn(close=True)
-            if self._journal is not None:
-                self._journal.close()
+            if self.journal is not None:
+                self.journal.close()
             self._ingest.acknowledge(every=True)
             self._ingest.shut_down()
             for _ in self._live.heartbeat():
@@ -151,10 +158,8 @@ class Engine:
         self._context.term()
 
     def counters(self) -> dict[str, Any]:
-        """Count what has passed since the start."""
+        """Count what has passed since the start; from any thread."""
         streams = self._streams
-        open_ = [stream.row for stream in streams.by_key.values()]
-        sums = {name: int(streams.rows[name][open_].sum()) for name in ("duplicates", "gaps", "lost", "undeclared_gap")}
         return (
             {
                 "engine": f"vitalcore {version()}",
@@ -162,15 +167,33 @@ class Engine:
                 "uptime_ns": time.time_ns() - self._started_ns,
                 "streams": len(streams.by_key),
                 "connections": len(streams.owners),
+                "connections_opened": streams.connections_opened,
                 "published": self._live.published,
                 "latency_ns": self._live.latency_ns(),
                 "ack": self._keeper.level,
-                "storage": self._keeper.degraded or "ok",
+                "storage": self.storage,
             }
             | self._ingest.counters
-            | sums
+            | streams.sums()
             | (self._guard.counters if self._guard is not None else {})
         )
+
+    @property
+    def storage(self) -> str:
+        """Say why the disk refuses; `ok` while it does not, and without a journal."""
+        return self._keeper.degraded or "ok"
+
+    def sites(self) -> Counter[str]:
+        """Count the streams of each site; from any thread."""
+        return Counter(key.split("/", 1)[0] for key in list(self._streams.by_key))
+
+    def loop_age_s(self) -> float:
+        """Tell how long ago the loop last turned; from any thread."""
+        return (time.monotonic_ns() - self._turned_ns) / 1e9
+
+    def relimit(self, book: Book | None) -> None:
+        """Let other limits of alarms hold, also for open streams whose own nobody has changed; from any thread."""
+        self._books.append(book)
 
     def _serve(self, stop: threading.Event, guard: Guard) -> None:
         ingest, live, control = self._sockets
@@ -187,6 +210,7 @@ class Engine:
             work[guard.socket] = guard.admit
         ack_at = heartbeat_at = time.monotonic_ns()
         beats: Iterator[None] = iter(())
+        relimited: Iterator[Stream] = iter(())
         busy = False
         while not stop.is_set():
             ready = dict(poller.poll(0 if busy else POLL_MS))
@@ -196,7 +220,7 @@ class Engine:
             for socket in ready:
                 left = work[socket]()
                 busy |= left and socket is ingest
-            now = time.monotonic_ns()
+            self._turned_ns = now = time.monotonic_ns()
             if now >= ack_at:
                 self._ingest.acknowledge(every=True)
                 ack_at = now + ACK_NS
@@ -208,6 +232,10 @@ class Engine:
                 self._live.readers.sweep()
                 _tidy()
             next(beats, None)  # one message a turn: nobody waits for all of them
+            for stream in islice(relimited, RELIMITED):
+                self._keeper.configured(stream)
+            if self._books:
+                relimited = self._streams.rebook(self._books.popleft())
 
 
 def parts(chains: Mapping[str, Operator] = warm.CHAINS) -> list[warm.Part]:

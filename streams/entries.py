@@ -87,6 +87,8 @@ def without(entry: Entry, gone: set[int], prefix: str) -> Entry:
         keep = ~np.isin(handles(starts, data), list(gone)) if gone else np.ones(len(starts), bool)
         if keep.all():
             return entry
+        if not keep.any():
+            return replace(entry, kind=ERASED, body=b"")
         return replace(entry, body=spell_records(starts[keep], (stops - starts)[keep], data))
     if entry.kind in (LOST, ERASED) or not read(entry.body)["key"].startswith(prefix):
         return entry

@@ -67,7 +67,8 @@ class Ingest:
         self._arrival_ns = 0
         self._touched = np.zeros(0, np.int64)
         self._left: Callable[[], bool] | None = None
-        self.counters = {"messages": 0, "records": 0, "samples": 0, "refused": 0}
+        names = "messages", "records", "samples", "refused", "streams_opened", "streams_ended"
+        self.counters = dict.fromkeys(names, 0)
 
     def work(self) -> bool:
         """Take what has arrived, up to a bound, and work on it; tell whether some is left."""
@@ -308,6 +309,7 @@ class Ingest:
             table = self._streams.tables[held["table"]]
             self._live.findings(table, table.ward.finish(int(held["slot"])), self._arrival_ns)
             self._streams.close_slot(stream)
+            self.counters["streams_ended"] += 1
 
     def review(self, changed: frozenset[str]) -> None:
         """Refuse what may not be written any more to those whose rights have changed."""
@@ -393,6 +395,7 @@ class Ingest:
                 self.finish(before)
             stream = self._streams.open(opened, identity, self._arrival_ns, at)
             self._live.opened(stream)
+            self.counters["streams_opened"] += 1
         return stream
 
     def _refuse(self, identity: bytes, row: int, code: int, stream: int = 0, session: int = 0) -> None:

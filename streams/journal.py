@@ -6,41 +6,23 @@ import os
 import sqlite3
 import threading
 import time
-import zlib
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from vitalcore.errors import JournalError
-from vitalcore.streams import entries
+from vitalcore.streams import entries, wal
+from vitalcore.streams.archive import Archive, Opening, Page, Save, checksum, connect, unreadable, used_bytes
 from vitalcore.streams.entries import Entry
 
 LEVELS = {"journaled": "NORMAL", "fsynced": "FULL"}
 RETRY_S = 1.0  # between attempts on a disk that refuses
 TIDY_S = 10.0
 TIDY_ROWS = 2000  # deleted in one transaction
-FORMAT = 1
-
-_APPLICATION = 0x76636A31  # vcj1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS log (
-    id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, t_ns INTEGER NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS opening (
-    id INTEGER PRIMARY KEY, handle INTEGER NOT NULL, session INTEGER NOT NULL, key TEXT NOT NULL, t_ns INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS stream (
-    key TEXT PRIMARY KEY, as_of INTEGER NOT NULL, state BLOB NOT NULL, crc INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS result (
-    topic TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, t_ns INTEGER NOT NULL,
-    body BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (topic, last)
-) STRICT;
-CREATE INDEX IF NOT EXISTS result_age ON result (t_ns);
-"""
+ERASE_ROWS = 500  # of the log looked at in one transaction, between others
+BUSY_MS = 5000  # until a transaction gives up waiting for a lock
+PAUSE_S = 0.05  # until a file that is being read is tried again
 
 
 @dataclass(frozen=True)
@@ -55,41 +37,11 @@ class Keep:
     size_bytes: int = 16 << 30
 
 
-@dataclass(frozen=True)
-class Page:
-    """Hold results of one topic, first to last."""
-
-    topic: str
-    first: int
-    last: int
-    t_ns: int
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Save:
-    """Hold the state of a stream after the entry `as_of`; None: the stream is forgotten."""
-
-    key: str
-    as_of: int
-    state: bytes | None
-
-
-@dataclass(frozen=True)
-class Opening:
-    """Hold which stream a handle means, from the entry `id` on."""
-
-    id: int
-    handle: int
-    session: int
-    key: str
-    t_ns: int
-
-
 @dataclass
 class _Batch:
     number: int
     low: int = 0
+    last: int = 0
     entries: list[Entry] = field(default_factory=list)
     openings: list[Opening] = field(default_factory=list)
     saves: list[Save] = field(default_factory=list)
@@ -116,16 +68,21 @@ class Journal:
             raise JournalError(f"the level of a journal is {' or '.join(LEVELS)}; not {level}")
         self.path, self.level, self._keep, self._room = Path(path), level, keep or Keep(), room
         self._lock = lock(self.path)
-        self.damage: list[str] = []
         try:
-            self._reader = self._open()
+            torn = wal.torn(self.path)
+            self.archive = Archive(self.path, self._open())
+            self.last_id = self.archive.last_id()
+            if self.archive.malformed:
+                self.archive.close()
+                raise unreadable(self.path, self.archive.malformed)
         except BaseException:
             self._lock.close()
             raise
-        self.last_id = max(self._number("SELECT max(id) FROM log"), self._number("SELECT max(as_of) FROM stream"))
+        self.archive.damage += torn
         self.failure = ""
         self.refused = 0  # commits
         self.done = 0  # number of the last batch that is on disk
+        self.commit_s = 0.0  # that the last commit took
         self.skipped = 0  # entries that never got there
         self._lost = 0  # first entry of those that LOST will stand for
         self._next = _Batch(1)
@@ -152,9 +109,11 @@ class Journal:
         self._next.size += len(body)
         return self.last_id
 
-    def opened(self, handle: int, session: int, key: str, t_ns: int) -> None:
-        """Gather what the handle in the records after the last entry means."""
-        self._next.openings.append(Opening(self.last_id, handle, session, key, t_ns))
+    def opened(self, key: str, t_ns: int, body: bytes) -> int:
+        """Gather that a stream was opened, as an entry and as what its handle means from then on."""
+        number = self.append(entries.OPENED, t_ns, body)
+        self._next.openings.append(Opening(number, key, t_ns, body))
+        return number
 
     @property
     def losing(self) -> bool:
@@ -173,7 +132,7 @@ class Journal:
         low : entry after which recovery begins
         """
         batch, self._next = self._next, _Batch(self._next.number + 1)
-        batch.low = low
+        batch.low, batch.last = low, self.last_id
         with self._wake:
             self._batches.append(batch)
             self._held += batch.size
@@ -186,8 +145,11 @@ class Journal:
         return len(self._batches)
 
     def erase(self, prefix: str) -> "Erasure":
-        """Remove everything of the streams whose keys begin so, once what was handed over is on disk."""
-        job = Erasure(prefix)
+        """Remove everything of the streams whose keys begin so, up to what was handed over last.
+
+        prefix : ends with a slash
+        """
+        job = Erasure(prefix, self._next.number - 1, self.last_id)
         with self._wake:
             self._erasing.append(job)
             self._wake.notify()
@@ -199,87 +161,12 @@ class Journal:
             self._closing = True
             self._wake.notify()
         self._thread.join(timeout_s)
-        self._reader.close()
+        self.archive.close()
         self._lock.close()
         return not self._batches
 
-    def low(self) -> int:
-        """Return the entry after which recovery begins."""
-        return self._number("SELECT value FROM meta WHERE name = 'low'")
-
-    def saves(self) -> Iterator[Save]:
-        """Read the saved states; one that is damaged is named in `damage` and left out."""
-        for key, as_of, state, crc in self._rows("SELECT key, as_of, state, crc FROM stream"):
-            if crc != _crc(state, key, as_of):
-                self.damage.append(f"the state of {key}")
-            else:
-                yield Save(key, as_of, state)
-
-    def entries(self, after: int = 0) -> Iterator[Entry]:
-        """Read the entries after a number, in order; what is damaged is named in `damage` and left out."""
-        expected = 0
-        for id_, kind, t_ns, body, crc in self._rows(
-            "SELECT id, kind, t_ns, body, crc FROM log WHERE id > ? ORDER BY id", after
-        ):
-            good = crc == _crc(body, id_, kind, t_ns)
-            refused = good and kind == entries.LOST
-            begins = int.from_bytes(body, "little") if refused else id_
-            if expected and begins > expected:
-                self.damage.append(f"entries {expected} to {begins - 1}")
-            expected = id_ + 1
-            if refused:
-                self.damage.append(f"entries {begins} to {id_}: the disk refused them")
-            elif not good:
-                self.damage.append(f"entry {id_}")
-            else:
-                yield Entry(id_, kind, t_ns, body)
-
-    def pages(self, topic: str, first: int, last: int) -> Iterator[Page]:
-        """Read the results of a topic that touch first to last, in order."""
-        for name, low, high, t_ns, body, crc in self._rows(
-            "SELECT topic, first, last, t_ns, body, crc FROM result WHERE topic = ? AND last >= ? AND first <= ?"
-            " ORDER BY last",
-            topic,
-            min(first, (1 << 63) - 1),
-            min(last, (1 << 63) - 1),
-        ):
-            if crc != _crc(body, name, low, high):
-                self.damage.append(f"results {low} to {high} of {name}")
-            else:
-                yield Page(name, low, high, t_ns, body)
-
-    def openings(self) -> list[Opening]:
-        """Read what the handles in records mean, in order."""
-        return [Opening(*row) for row in self._rows("SELECT id, handle, session, key, t_ns FROM opening ORDER BY id")]
-
-    def topics(self, prefix: str = "") -> list[str]:
-        """List the topics of which results are held."""
-        found = self._rows("SELECT DISTINCT topic FROM result WHERE substr(topic, 1, ?) = ?", len(prefix), prefix)
-        return sorted(topic for (topic,) in found)
-
-    def size_bytes(self) -> int:
-        """Return what the file holds, free pages left out."""
-        return _used(self._reader)
-
-    def _rows(self, sql: str, *values: int | str) -> Iterator[tuple[Any, ...]]:
-        cursor = self._reader.execute(sql, values)
-        while True:
-            try:
-                row = cursor.fetchone()
-            except sqlite3.DatabaseError as error:
-                self.damage.append(f"the rest of a table: {error}")
-                return
-            if row is None:
-                return
-            yield row
-
-    def _number(self, sql: str) -> int:
-        for (value,) in self._rows(sql):
-            return value or 0
-        return 0
-
     def _open(self) -> sqlite3.Connection:
-        return open_database(self.path, LEVELS[self.level])
+        return connect(self.path, LEVELS[self.level])
 
     def _work(self) -> None:
         database = self._open()
@@ -290,20 +177,25 @@ class Journal:
                     if not self._wake.wait(max(0.0, tidy_at - time.monotonic())):
                         break
                 batch = self._batches[0] if self._batches else None
-                job = self._erasing[0] if self._erasing and not self._batches else None
+                job = self._erasing[0] if self._erasing else None
                 if self._closing and batch is None:
                     break
             try:
                 if batch is not None:
+                    begun = time.monotonic()
                     _write(database, batch)
+                    self.commit_s = time.monotonic() - begun
                     with self._wake:
                         self._batches.popleft()
                         self._held -= batch.size
                     self.done = batch.number
                     self.failure = ""
-                if job is not None:
-                    _erase(database, job)
-                    self._erasing.popleft()
+                if job is not None and job.after <= self.done:
+                    if _erase(database, job):
+                        self._erasing.popleft()
+                        job.done.set()
+                    elif batch is None and job.at >= job.last:
+                        time.sleep(PAUSE_S)
                 if time.monotonic() >= tidy_at:
                     tidy_at = time.monotonic() + (0.0 if _tidy(database, self._keep) else TIDY_S)
             except (sqlite3.Error, OSError) as error:
@@ -329,10 +221,21 @@ class Journal:
 
 @dataclass
 class Erasure:
-    """Hold a request to erase, and what came of it: rows removed or rewritten; None while it waits."""
+    """Hold a request to erase, and how far it is.
+
+    after  : commit that must be on disk before it begins
+    last   : entry up to which it goes
+    gone   : rows removed or written again
+    """
 
     prefix: str
-    rows: int | None = None
+    after: int
+    last: int
+    gone: int = 0
+    done: threading.Event = field(default_factory=threading.Event)
+    at: int = 0
+    openings: deque[tuple[int, int, str]] | None = None
+    mine: set[int] = field(default_factory=set)
 
 
 def lock(path: Path) -> IO[bytes]:
@@ -354,61 +257,34 @@ def lock(path: Path) -> IO[bytes]:
     return held
 
 
-def open_database(path: Path, synchronous: str = "NORMAL") -> sqlite3.Connection:
-    """Open or make a journal's database.
-
-    Errors: JournalError where the file is not a journal; sqlite3.Error
-    """
-    fresh = not path.exists()
-    if fresh:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-    try:
-        (application,) = database.execute("PRAGMA application_id").fetchone()
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if tables and application != _APPLICATION:
-            raise JournalError(f"{path} is a database of something else")
-        if application == _APPLICATION and version != FORMAT:
-            raise JournalError(f"{path} is a journal of format {version}; this version reads format {FORMAT}")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA secure_delete = ON")  # what is deleted leaves no bytes behind
-        database.execute(f"PRAGMA synchronous = {synchronous}")
-        if not tables:
-            database.execute(f"PRAGMA application_id = {_APPLICATION}")
-            database.execute(f"PRAGMA user_version = {FORMAT}")
-            database.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
-    except sqlite3.DatabaseError as error:
-        database.close()
-        raise JournalError(f"can't read {path}: {error}") from None
-    except JournalError:
-        database.close()
-        raise
-    return database
-
-
 def _write(database: sqlite3.Connection, batch: _Batch) -> None:
     database.execute("BEGIN IMMEDIATE")
     try:
         database.executemany(
             "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
-            [(e.id, e.kind, e.t_ns, e.body, _crc(e.body, e.id, e.kind, e.t_ns)) for e in batch.entries],
+            [(e.id, e.kind, e.t_ns, e.body, checksum(e.body, e.id, e.kind, e.t_ns)) for e in batch.entries],
         )
         database.executemany(
             "INSERT INTO opening VALUES (?, ?, ?, ?, ?)",
-            [(o.id, o.handle, o.session, o.key, o.t_ns) for o in batch.openings],
+            [(o.id, o.key, o.t_ns, o.body, checksum(o.body, o.id, o.key, o.t_ns)) for o in batch.openings],
         )
         for save in batch.saves:
             if save.state is None:
                 database.execute("DELETE FROM stream WHERE key = ?", (save.key,))
             else:
-                row = save.key, save.as_of, save.state, _crc(save.state, save.key, save.as_of)
+                row = save.key, save.as_of, save.state, checksum(save.state, save.key, save.as_of)
                 database.execute("INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?)", row)
         database.executemany(
             "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?)",
-            [(p.topic, p.first, p.last, p.t_ns, p.body, _crc(p.body, p.topic, p.first, p.last)) for p in batch.pages],
+            [
+                (p.topic, p.first, p.last, p.t_ns, p.body, checksum(p.body, p.topic, p.first, p.last))
+                for p in batch.pages
+            ],
         )
-        database.execute("INSERT OR REPLACE INTO meta VALUES ('low', ?)", (batch.low,))
+        numbers = {"low": batch.low, "last": batch.last}
+        if batch.saves:
+            numbers["streams"] = count_streams(database)
+        note(database, **numbers)
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:
@@ -418,64 +294,102 @@ def _write(database: sqlite3.Connection, batch: _Batch) -> None:
 
 def _tidy(database: sqlite3.Connection, keep: Keep) -> bool:
     """Delete what is too old or too much, some at a time; tell whether more is."""
-    before_ns = time.time_ns() - int(keep.age_s * 1e9)
-    low = database.execute("SELECT value FROM meta WHERE name = 'low'").fetchone()
-    low = low[0] if low else 0
-    too_much = _used(database) > keep.size_bytes
+    now_ns = time.time_ns()
+    before_ns = now_ns - int(keep.age_s * 1e9)
+    low = _low(database)
+    too_much = used_bytes(database) > keep.size_bytes
+    # from the oldest on, without a hole, whatever the clock has done; what claims to be of the future is old
+    young = "SELECT coalesce(min(id), ?) FROM log WHERE t_ns BETWEEN ? AND ? AND NOT ?"
+    (stop,) = database.execute(young, (low + 1, before_ns, now_ns, too_much)).fetchone()
     database.execute("BEGIN IMMEDIATE")
     old = database.execute(
-        "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE id <= ? AND (t_ns < ? OR ?) ORDER BY id LIMIT ?)",
-        (low, before_ns, too_much, TIDY_ROWS),
+        "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE id < ? ORDER BY id LIMIT ?)",
+        (min(stop, low + 1), TIDY_ROWS),
     ).rowcount
     old += database.execute(
         "DELETE FROM result WHERE rowid IN (SELECT rowid FROM result WHERE t_ns < ? OR ? ORDER BY t_ns LIMIT ?)",
         (before_ns, too_much, TIDY_ROWS),
     ).rowcount
+    # a handle is known as long as there are records with it: until the next one of its stream is older than all of them
+    (oldest,) = database.execute("SELECT coalesce(min(id), ?) FROM log", (low + 1,)).fetchone()
     database.execute(
-        "DELETE FROM opening WHERE t_ns < ? AND id NOT IN (SELECT max(id) FROM opening GROUP BY key)", (before_ns,)
+        "DELETE FROM opening WHERE id < ? AND EXISTS"
+        " (SELECT 1 FROM opening AS later WHERE later.key = opening.key AND later.id > opening.id AND later.id <= ?)",
+        (oldest, oldest),
     )
     database.execute("COMMIT")
     return old > 0
 
 
-def _erase(database: sqlite3.Connection, job: Erasure) -> None:
-    """Remove what belongs to the streams; entries that held other streams too are written again without them."""
-    like = len(job.prefix), job.prefix
-    mine: dict[int, str] = {}
-    rows = 0
+def _low(database: sqlite3.Connection) -> int:
+    found = database.execute("SELECT value, crc FROM meta WHERE name = 'low'").fetchone()
+    return int(found[0]) if found and found[1] == checksum(b"", "low", found[0]) else 0
+
+
+def note(database: sqlite3.Connection, **numbers: int) -> None:
+    """Write numbers of a journal."""
+    rows = [(name, value, checksum(b"", name, value)) for name, value in numbers.items()]
+    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", rows)
+
+
+def count_streams(database: sqlite3.Connection) -> int:
+    """Count the saved states."""
+    (n,) = database.execute("SELECT count(*) FROM stream").fetchone()
+    return int(n)
+
+
+def _erase(database: sqlite3.Connection, job: Erasure) -> bool:
+    """Go on with removing what belongs to the streams; tell whether all of it is gone.
+
+    Entries that held other streams too are written again without them.
+    """
     database.execute("BEGIN IMMEDIATE")
     try:
-        openings = deque(database.execute("SELECT id, handle, key FROM opening ORDER BY id").fetchall())
-        found = database.execute("SELECT id, kind, t_ns, body FROM log ORDER BY id")
-        for id_, kind, t_ns, body in found:
-            while openings and openings[0][0] <= id_:
-                _, handle, key = openings.popleft()
-                mine[handle] = key
-            handles = {handle for handle, key in mine.items() if key.startswith(job.prefix)}
-            left = entries.without(Entry(id_, kind, t_ns, body), handles, job.prefix)
+        inside = job.prefix, job.prefix[:-1] + "0"  # which is what follows a slash
+        if job.openings is None:
+            rows = database.execute("SELECT id, key, body FROM opening WHERE id <= ? ORDER BY id", (job.last,))
+            job.openings = deque((id_, entries.read(body)["handle"], key) for id_, key, body in rows)
+        job.gone += database.execute(
+            "DELETE FROM stream WHERE key >= ? AND key < ? AND as_of <= ?", (*inside, job.last)
+        ).rowcount
+        found = database.execute(
+            "SELECT id, kind, t_ns, body, crc FROM log WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+            (job.at, job.last, ERASE_ROWS),
+        ).fetchall()
+        for id_, kind, t_ns, body, crc in found:
+            job.at = id_
+            while job.openings and job.openings[0][0] <= id_:
+                _, handle, key = job.openings.popleft()
+                job.mine.discard(handle)
+                if key.startswith(job.prefix):
+                    job.mine.add(handle)
+            if crc == checksum(body, id_, kind, t_ns):
+                left = entries.without(Entry(id_, kind, t_ns, body), job.mine, job.prefix)
+                crc = checksum(left.body, id_, left.kind, t_ns)
+            else:
+                left = Entry(id_, kind, t_ns, b"")  # nobody can tell whose it was: it stays damaged, and empty
             if left.body != body or left.kind != kind:
-                rows += 1
-                crc = _crc(left.body, id_, left.kind, t_ns)
+                job.gone += 1
                 database.execute(
                     "UPDATE log SET kind = ?, body = ?, crc = ? WHERE id = ?", (left.kind, left.body, crc, id_)
                 )
-        for table, column in (("opening", "key"), ("stream", "key"), ("result", "topic")):
-            rows += database.execute(f"DELETE FROM {table} WHERE substr({column}, 1, ?) = ?", like).rowcount
+        results = "SELECT rowid FROM result WHERE topic >= ? AND topic < ? LIMIT ?"
+        removed = database.execute(f"DELETE FROM result WHERE rowid IN ({results})", (*inside, TIDY_ROWS)).rowcount
+        job.gone += removed
+        done = not found and not removed
+        if done:
+            job.gone += database.execute(
+                "DELETE FROM opening WHERE key >= ? AND key < ? AND id <= ?", (*inside, job.last)
+            ).rowcount
+        note(database, streams=count_streams(database))
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    job.rows = rows
-
-
-def _used(database: sqlite3.Connection) -> int:
-    pages, free, size = (
-        database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-    )
-    return (pages - free) * size
-
-
-def _crc(body: bytes, *fields: int | str) -> int:
-    return zlib.crc32(repr(fields).encode(), zlib.crc32(body))
+    if done:
+        database.execute("PRAGMA busy_timeout = 0")  # commits don't wait for whoever reads the file
+        (busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        done = not busy
+    return done

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.streams import entries, states
-from vitalcore.streams.journal import Journal, Page, Save
+from vitalcore.streams.archive import Page, Save
+from vitalcore.streams.journal import Erasure, Journal
 from vitalcore.streams.table import Message, Stream, Streams
 
 SAVE_NS = 5_000_000_000  # a changed stream is saved when its change is that old
@@ -44,6 +45,7 @@ class Keeper:
         self._handed = np.zeros(len(streams.rows), np.int64)  # bytes of records in commits under way
         self._marks: deque[_Mark] = deque()
         self._later: deque[tuple[int, Callable[[], None]]] = deque()
+        self._erasing: list[tuple[Erasure, Callable[[int], None]]] = []
         self._behind = False
         self._saves_all = False
         self.silent = False  # while what was journaled is done again
@@ -77,9 +79,7 @@ class Keeper:
         row = self._streams.rows[stream.row]
         handle, owner = int(row["handle"]), int(row["owner"])
         body = entries.spell_open(stream.opened, stream.row, handle, owner)
-        number = self.journal.append(entries.OPENED, t_ns, body)
-        self.journal.opened(handle, stream.opened.session, stream.key, t_ns)
-        self._changed(stream.row, number, t_ns)
+        self._changed(stream.row, self.journal.opened(stream.key, t_ns, body), t_ns)
 
     def configured(self, stream: Stream) -> None:
         """Journal the limits that a stream was given."""
@@ -101,6 +101,21 @@ class Keeper:
             return
         number = self.journal.append(entries.FORGOTTEN, time.time_ns(), entries.spell(key=stream.key))
         self.journal.save(Save(stream.key, number, None), _pages(stream))
+
+    def erase(self, prefix: str, act: Callable[[int], None]) -> None:
+        """Forget streams and remove everything that the journal holds of them; then do something.
+
+        prefix : of their keys, with a slash at its end
+        act    : is told how many rows were removed or written again
+        """
+        for key in [key for key in self._streams.by_key if key.startswith(prefix)]:
+            self._streams.forget(self._streams.by_key[key])
+        if self.journal is None:
+            act(0)
+            return
+        self._settle()
+        self._hand_over(close=False)
+        self._erasing.append((self.journal.erase(prefix), act))
 
     def after(self, act: Callable[[], None]) -> None:
         """Do something once all that was taken so far is as durable as agreed: at once where it is already."""
@@ -125,6 +140,9 @@ class Keeper:
             rows["durable_seq"], rows["durable_index"] = rows["next_seq"], rows["next_index"]
         while self._later and self.journal is not None and (self.degraded or self._later[0][0] <= self.journal.done):
             self._later.popleft()[1]()
+        for job, act in [each for each in self._erasing if each[0].done.is_set()]:
+            self._erasing.remove((job, act))
+            act(job.gone)
 
     def recovered(self, after: int) -> None:
         """Save every stream with the next commit: what came after an entry was done again.

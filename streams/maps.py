@@ -33,6 +33,7 @@ _LIVE_LIMITS = {
     "max_map_len": MAX_TOPICS,
     "max_ext_len": 0,
 }
+_SUBJECT = re.compile(r"[A-Za-z0-9._-]{1,64}/[A-Za-z0-9._-]{1,64}", re.ASCII)
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}(/[A-Za-z0-9._-]{1,64}){3}", re.ASCII)
 
 
@@ -179,6 +180,17 @@ def check_key(key: object) -> str:
     if looks_like:
         raise ProtocolError(f"the subject in the key looks like {looks_like}; subjects go by pseudonyms, such as p17")
     return key
+
+
+def check_subject(subject: object) -> str:
+    """Return site/subject/ of what names a subject, with or without the last slash: all keys of it begin so.
+
+    Errors: ProtocolError
+    """
+    bare = subject.removesuffix("/") if isinstance(subject, str) else ""
+    if not _SUBJECT.fullmatch(bare):
+        raise ProtocolError("a subject is named by site/subject, each of 1 to 64 letters, digits, '.', '_' or '-'")
+    return f"{bare}/"
 
 
 def integer(fields: Mapping[str, Any], name: str, low: int, high: int, default: int | None = None) -> int:

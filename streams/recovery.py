@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from vitalcore.errors import SnapshotError
 from vitalcore.streams import entries, states
+from vitalcore.streams.archive import unreadable
 from vitalcore.streams.entries import Entry
 from vitalcore.streams.ingest import Ingest
 from vitalcore.streams.journal import Journal
@@ -37,14 +38,17 @@ def recover(journal: Journal, streams: Streams, ingest: Ingest, live: Live, keep
     """Put the streams of a journal back as they were with its last entry; say nothing meanwhile.
 
     A state is as of its own entry, so entries reach only the streams that have not seen them.
+
+    Errors: JournalError where the file is broken: `vitalcore journal salvage` makes a new one of it.
     """
     begun = time.monotonic()
     keeper.silent = live.silent = True
-    low = journal.low()
+    archive = journal.archive
+    low = archive.number("low")
     as_of: dict[str, int] = {}
     asleep: list[tuple[int, int, int]] = []  # as of which entry, row, handle
     lost: list[str] = []
-    for save in journal.saves():
+    for save in archive.saves():
         assert save.state is not None
         try:
             stream, handle, owner = states.restore(streams, save.state, time.time_ns())
@@ -56,17 +60,22 @@ def recover(journal: Journal, streams: Streams, ingest: Ingest, live: Live, keep
         asleep.append((save.as_of, stream.row, handle))
     asleep.sort(reverse=True)
     done = 0
-    for entry in journal.entries(low):
+    for entry in archive.entries(low):
         while asleep and asleep[-1][0] < entry.id:
             _, row, handle = asleep.pop()
             streams.rows["handle"][row] = handle
-        _again(entry, as_of, streams, ingest)
+        try:
+            _again(entry, as_of, streams, ingest)
+        except Refusal as error:
+            lost.append(f"a stream: {error}")
         done += 1
+    if archive.malformed:
+        raise unreadable(journal.path, archive.malformed)
     streams.disown()
     keeper.recovered(low)
     live.silent = False
     seconds = time.monotonic() - begun
-    return Recovered(len(streams.by_key), done, seconds, (*journal.damage, *lost))
+    return Recovered(len(streams.by_key), done, seconds, (*archive.damage, *lost))
 
 
 def _again(entry: Entry, as_of: dict[str, int], streams: Streams, ingest: Ingest) -> None:
@@ -80,6 +89,9 @@ def _again(entry: Entry, as_of: dict[str, int], streams: Streams, ingest: Ingest
     if as_of.get(key, 0) >= entry.id:
         return
     if entry.kind == entries.OPENED:
+        at = streams.by_row[fields["row"]] if fields["row"] < len(streams.by_row) else None
+        if at is not None and at.key != key:
+            return  # it was forgotten before the stream came whose state is there already
         stream = ingest.enter(fields["open"], b"", fields["row"], entry.t_ns)
         row = streams.rows[stream.row]
         row["handle"], row["owner"] = fields["handle"], fields["owner"]

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -27,6 +27,7 @@ FRAMES_HZ = 60  # assumed of a variable rate
 IDLE_NS = 60_000_000_000  # a stream silent for longer gives way when there is no room
 REPLAY_MESSAGES = 64  # kept of each topic
 CLOCK_UPDATES_HZ = 4
+COUNTS = ("duplicates", "gaps", "lost", "undeclared_gap")  # summed over all streams
 TO_MV = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "V": 1e3, "": 1.0}
 
 SCHEMA_OF = {3 * schema.n_points: name for name, schema in SCHEMAS.items()}
@@ -135,7 +136,8 @@ class Streams:
         self._held: dict[int, int] = {}  # streams of each connection
         self._free = list(range(limit))[::-1]
         self._memory = memory
-        self._connections = 0
+        self.connections_opened = 0
+        self._past = dict.fromkeys(COUNTS, 0)  # of streams that are no more
         self._generation = secrets.randbelow(0xFFFF)  # so that handles of an engine before this one mean nothing
         self._design = lru_cache(maxsize=256)(self._make_design)
 
@@ -176,7 +178,11 @@ class Streams:
         Errors: Refusal
         """
         before = self.by_key.get(opened.name)
-        limits = before.limits if before is not None and before.opened.kind == opened.kind else self._limits(opened)
+        limits = (
+            before.limits
+            if before is not None and before.opened.kind == opened.kind
+            else self._limits(opened, self._book)
+        )
         signal, design, unit = self._understand(opened, limits)
         credit = _credit_bytes(opened)
         freed = int(self.rows[before.row]["credit_bytes"]) if before else 0
@@ -256,12 +262,17 @@ class Streams:
     def _admit(
         self, stream: Stream, signal: Signal, design: Design, unit: float, now_ns: int, at: int | None
     ) -> np.void:
-        """Give a stream a row and a slot; return the row."""
+        """Give a stream a row and a slot; return the row.
+
+        Errors: Refusal
+        """
         if at is None:
             stream.row = self._free.pop()
-        else:
+        elif at in self._free:
             self._free.remove(at)
             stream.row = at
+        else:
+            raise Refusal(Code.FULL, f"there is no room for {stream.key} at place {at} of {len(self.rows)}")
         opened = stream.opened
         stream.signal, stream.wave = signal, design.wave
         stream.clock = Clock(opened.rate) if opened.rate else None
@@ -283,6 +294,22 @@ class Streams:
         row = self.rows[stream.row]
         if row["table"] >= 0:
             self.tables[row["table"]].ward.configure(int(row["slot"]), self._design(stream.signal, limits))
+
+    def rebook(self, book: Book | None) -> Iterator[Stream]:
+        """Let other limits hold, a stream at each step; those that somebody has changed keep their own."""
+        before, self._book = self._book, book
+        for stream in list(self.by_key.values()):
+            if self.by_key.get(stream.key) is not stream or stream.limits is None:
+                continue
+            limits = self._limits(stream.opened, book)
+            if stream.limits == self._limits(stream.opened, before) != limits and limits is not None:
+                self.configure(stream, limits)
+                yield stream
+
+    def sums(self) -> dict[str, int]:
+        """Sum counts over all streams that are and were; from any thread."""
+        rows = self.rows[: self.high]
+        return {name: self._past[name] + int(rows[name].sum()) for name in COUNTS}
 
     def acknowledge(self, stream: Stream, code: int) -> bool:
         """Acknowledge an alarm of a stream; tell whether it stands."""
@@ -328,6 +355,8 @@ class Streams:
         self.close_slot(stream)
         self.let_go(stream)
         row = self.rows[stream.row]
+        for name in COUNTS:
+            self._past[name] += int(row[name])
         self._memory += int(row["credit_bytes"])
         self.rows[stream.row] = np.zeros((), STREAM)
         row["handle"] = row["owner"] = row["slot"] = row["table"] = -1
@@ -337,11 +366,11 @@ class Streams:
         del self.by_key[stream.key]
         self._free.append(stream.row)
 
-    def _limits(self, opened: Open) -> Limits | None:
+    def _limits(self, opened: Open, book: Book | None) -> Limits | None:
         chain = self.chains.get(opened.kind)
         if not isinstance(chain, Ecg):
             return None
-        return limits_of(chain.limits) if self._book is None else self._book.of(opened.key)
+        return limits_of(chain.limits) if book is None else book.of(opened.key)
 
     def _make_design(self, signal: Signal, limits: Limits | None) -> Design:
         chain = self.chains[signal.name]
@@ -369,8 +398,8 @@ class Streams:
 
     def _own(self, stream: Stream, identity: bytes) -> None:
         if identity not in self.owners:
-            self._connections += 1
-            self.owners[identity] = self._connections
+            self.connections_opened += 1
+            self.owners[identity] = self.connections_opened
         owner = self.owners[identity]
         self._held[owner] = self._held.get(owner, 0) + 1
         self._generation = self._generation % 0xFFFF + 1

@@ -1,18 +1,24 @@
 """The control socket: snapshots and replays in pages, counters, and what is not in this version."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.streams.conftest import Peer, Running
+from tests.streams import kept
+from tests.streams.conftest import Peer, Running, wait_for
+from tests.streams.test_ingest import record
+from tests.streams.test_keeper import full_disk
 from vitalcore.alarms import Book, preset
 from vitalcore.ecg import Ecg
 from vitalcore.fixtures.recordings import heart
 from vitalcore.ppg import Ppg
 from vitalcore.streams import maps, wire
+from vitalcore.streams.archive import Archive
 from vitalcore.streams.gateway import Gateway
+from vitalcore.streams.journal import Journal
 from vitalcore.streams.maps import Channel
 from vitalcore.streams.subscriber import Subscriber
 from vitalcore.streams.wire import Code
@@ -66,10 +72,84 @@ def test_a_topic_on_which_nothing_was_said_is_not_found(running: Running, contro
     assert (answer["type"], answer["code"]) == ("ERR", Code.NOT_FOUND)
 
 
-def test_what_is_not_in_this_version_says_so(control: Peer) -> None:
-    answer = control.ask("ERASE", id="x")
-    assert (answer["type"], answer["code"], answer["id"]) == ("ERR", Code.UNSUPPORTED, "x")
-    assert "not in this version" in answer["message"]
+@pytest.mark.parametrize("key", [None, "icu", "icu/p000/monitor", "icu/p 1", 7, "", "/"])
+def test_only_a_subject_is_erased(running: Running, control: Peer, key: object) -> None:
+    play(running, 1, 5)
+    answer = control.ask("ERASE", id="x", key=key)
+    assert (answer["type"], answer["code"], answer["id"]) == ("ERR", Code.BAD_MESSAGE, "x")
+    assert control.ask("STATUS")["streams"] == 1
+
+
+def test_an_erased_subject_is_forgotten_by_an_engine_that_keeps_nothing(running: Running, control: Peer) -> None:
+    play(running, 3, 5)
+    answer = control.ask("ERASE", key="icu/p001")
+    assert (answer["type"], answer["key"], answer["streams"], answer["rows"]) == ("ERASE_OK", "icu/p001/", 1, 0)
+    assert set(control.ask("STATUS", prefix="")["keys"]) == {"icu/p000/monitor/ecg", "icu/p002/monitor/ecg"}
+    assert control.ask("SNAPSHOT", prefix="icu/p001/")["items"] == []
+
+
+def test_an_erased_subject_is_gone_from_memory_and_disk_while_others_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    with kept.running(path) as running:
+        peer = Peer(running.ingest)
+        stream = peer.open(key=kept.KEYS[0])["stream"]
+        with Subscriber(running.live, running.control, "icu/") as subscriber:
+            answer = subscriber.request("ERASE", timeout_s=20, key="icu/p1")
+        assert (answer["key"], answer["streams"]) == ("icu/p1/", 1)
+        assert answer["rows"] > 3
+        left = path.read_bytes() + path.with_name("j.db-wal").read_bytes()
+        gone = kept.signal(0)[:10].astype("<f4").tobytes()
+        assert gone not in left
+        assert kept.KEYS[0].encode() not in left
+        assert kept.signal(1)[:10].astype("<f4").tobytes() in left
+        peer.socket.send(record(stream, 150, 1500))
+        assert peer.refusal().code == Code.NOT_OPEN
+        anew = peer.open(key=kept.KEYS[0])
+        assert (anew["next_seq"], anew["next_index"]) == (0, 0)
+        peer.socket.send(record(anew["stream"], 0, 0))
+        peer.acks(lambda ack: ack.next_seq == 1)
+        peer.close()
+    again = Running(journal=Journal(path))
+    assert again.engine.recovered is not None
+    assert again.engine.recovered.damage == ()
+    status = Peer(again.control)
+    samples = {key: each["samples"] for key, each in status.ask("STATUS", prefix="")["keys"].items()}
+    assert samples == {kept.KEYS[0]: 10, kept.KEYS[1]: kept.SAMPLES}
+    status.close()
+    again.stop()
+
+
+def test_an_erasure_finishes_under_load_while_somebody_reads_the_file(tmp_path: Path) -> None:
+    with kept.running(tmp_path / "j.db") as running:
+        peer, control = Peer(running.ingest), Peer(running.control)
+        stream = peer.open(key="icu/p3/monitor/ecg")["stream"]
+        reader = Archive(tmp_path / "j.db")
+        reading = reader.entries()
+        next(reading)
+        control.socket.send(maps.pack("ERASE", key="icu/p12/"))
+        for seq in range(40):
+            peer.socket.send(record(stream, seq, 10 * seq))
+            peer.acks(lambda ack, want=seq + 1: ack.next_seq == want)  # type: ignore[misc]
+        assert not control.socket.poll(0)  # what is being read is still in the log
+        del reading
+        reader.close()
+        assert control.map()["type"] == "ERASE_OK"
+        for each in (peer, control):
+            each.close()
+
+
+def test_a_disk_that_refuses_erases_nothing_and_says_so(tmp_path: Path) -> None:
+    with kept.running(tmp_path / "j.db") as running:
+        peer, control = Peer(running.ingest), Peer(running.control)
+        with full_disk():
+            stream = peer.open(key="icu/p3/monitor/ecg")["stream"]
+            peer.socket.send(record(stream, 0, 0))
+            assert wait_for(lambda: control.ask("STATUS")["storage"] != "ok")
+            answer = control.ask("ERASE", key="icu/p1")
+        assert (answer["type"], answer["code"]) == ("ERR", Code.STORAGE)
+        assert kept.KEYS[0] in control.ask("STATUS", prefix="icu/p1/")["keys"]
+        for each in (peer, control):
+            each.close()
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_short_config_is_enough() -> None:
         ('kind = "ecg"', 'kind = "eeg"', "line 7: .*kind is 'eeg'"),
         ('unit = "mV"', "scale = 0", "line 9: .*scale is 0"),
         ('unit = "mV"', 'dtype = "i16"', "line 9: .*dtype is 'i16'; it must be one of f32, f64"),
-        ("[input]", "engnie = 'x'\n[input]", "line 2: there is no engnie; there are engine"),
+        ("[input]", "engnie = 'x'\n[input]", r"line 2: there is no engnie \(is engine meant\?\); there are engine"),
         ("[input]", "[spool]\nmax_mb = 1\n[input]", r"\[spool\] path is missing"),
         ("[input]", "[spool]\npath = 's'\nmax_mb = 'x'\n[input]", "line 4: .*max_mb is 'x'; .* from 0.1"),
         ("[input]", "[keys]\nown = 'k'\n[input]", r"line 3: \[keys\] own and engine"),

@@ -149,12 +149,16 @@ def test_control_changes_are_written_down(locked: Locked) -> None:
     peer = Peer(engine.control, **locked.as_client(nurse))
     peer.ask("ALARM_ACK", key=BED1, code="asystole")
     peer.ask("CONFIG", key="lab/p1/monitor/ecg", limits={"pause_s": 4})
+    peer.ask("ERASE", key="icu/bed1")
+    peer.ask("ERASE", key="lab/p1")
     peer.close()
     engine.stop()
     said = [(line["who"], line["what"], line["stream"], line["result"]) for line in audited(locked)[2:-1]]
     assert said == [
         ("nurse", "ALARM_ACK", BED1, "NOT_FOUND"),
         ("nurse", "CONFIG", "lab/p1/monitor/ecg", "FORBIDDEN"),
+        ("nurse", "ERASE", "icu/bed1", "ok"),
+        ("nurse", "ERASE", "lab/p1", "FORBIDDEN"),
     ]
 
 

@@ -14,7 +14,8 @@ from tests.streams.conftest import wait_for
 from tests.streams.test_entries import body, record
 from vitalcore.errors import JournalError
 from vitalcore.streams import entries
-from vitalcore.streams.journal import Journal, Keep, Page, Save
+from vitalcore.streams.archive import Page, Save
+from vitalcore.streams.journal import Journal, Keep
 
 KEY = "icu/p1/monitor/ecg"
 TOPIC = f"{KEY}/beat/"
@@ -44,13 +45,13 @@ def test_what_is_committed_is_there_for_the_next_process(path: Path) -> None:
     first.commit(2)
     assert first.close()
     second = Journal(path)
-    assert [entry.id for entry in second.entries()] == numbers == [1, 2, 3]
-    assert [entry.id for entry in second.entries(second.low())] == [3]
-    assert list(second.saves()) == [Save(KEY, 2, b"state")]
-    assert [page.body for page in second.pages(TOPIC, 12, 99)] == [b"page"]
-    assert list(second.pages(TOPIC, 13, 99)) == []
+    assert [entry.id for entry in second.archive.entries()] == numbers == [1, 2, 3]
+    assert [entry.id for entry in second.archive.entries(second.archive.number("low"))] == [3]
+    assert list(second.archive.saves()) == [Save(KEY, 2, b"state")]
+    assert [page.body for page in second.archive.pages(TOPIC, 12, 99)] == [b"page"]
+    assert list(second.archive.pages(TOPIC, 13, 99)) == []
     assert second.append(entries.RECORDS, 5, b"") == 4
-    assert second.damage == []
+    assert second.archive.damage == []
     second.close()
 
 
@@ -59,7 +60,7 @@ def test_what_is_gathered_and_not_committed_is_not_there(path: Path) -> None:
     first.append(entries.RECORDS, 5, b"x")
     first.close()
     second = Journal(path)
-    assert list(second.entries()) == []
+    assert list(second.archive.entries()) == []
     second.close()
 
 
@@ -97,10 +98,10 @@ def test_a_flipped_bit_in_a_row_is_named_and_the_other_rows_stand(path: Path) ->
         data[data.index(mark) + 50] ^= 1
     path.write_bytes(data)
     second = Journal(path)
-    assert [entry.id for entry in second.entries()] == [1, 3]
-    assert list(second.saves()) == []
-    assert list(second.pages(TOPIC, 0, 9)) == []
-    assert second.damage == ["entry 2", f"the state of {KEY}", f"results 0 to 9 of {TOPIC}"]
+    assert [entry.id for entry in second.archive.entries()] == [1, 3]
+    assert list(second.archive.saves()) == []
+    assert list(second.archive.pages(TOPIC, 0, 9)) == []
+    assert second.archive.damage == ["entry 2", f"the state of {KEY}", f"results 0 to 9 of {TOPIC}"]
     second.close()
 
 
@@ -112,8 +113,8 @@ def test_what_is_too_old_goes_and_what_recovery_needs_stays(path: Path, monkeypa
         made.append(entries.RECORDS, t_ns, b"x")
     made.save(Save(KEY, 2, b"state"), [Page(TOPIC, 0, 1, old_ns, b"old"), Page(TOPIC, 2, 3, new_ns, b"new")])
     commit(made, low=2)
-    assert wait_for(lambda: [entry.id for entry in made.entries()] == [3, 4])
-    assert [page.body for page in made.pages(TOPIC, 0, 9)] == [b"new"]
+    assert wait_for(lambda: [entry.id for entry in made.archive.entries()] == [3, 4])
+    assert [page.body for page in made.archive.pages(TOPIC, 0, 9)] == [b"new"]
     made.close()
 
 
@@ -123,9 +124,9 @@ def test_a_journal_stays_below_its_size(path: Path, monkeypatch: pytest.MonkeyPa
     for _ in range(60):
         number = made.append(entries.RECORDS, time.time_ns(), bytes(1 << 16))
         commit(made, low=number)
-    assert wait_for(lambda: made.size_bytes() < 1 << 20)
+    assert wait_for(lambda: made.archive.size_bytes() < 1 << 20)
     assert path.stat().st_size < 3 << 20
-    left = [entry.id for entry in made.entries(0)]
+    left = [entry.id for entry in made.archive.entries(0)]
     assert left == list(range(left[0], 61)) if left else made.last_id == 60
     made.close()
 
@@ -147,7 +148,7 @@ def test_a_disk_that_refuses_is_named_and_nothing_is_lost_when_it_heals(path: Pa
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert wait_for(lambda: made.done == number + 1)
     assert made.failure == ""
-    assert [entry.id for entry in made.entries()] == [1, 2, 3, 4, 5]
+    assert [entry.id for entry in made.archive.entries()] == [1, 2, 3, 4, 5]
     made.close()
 
 
@@ -169,27 +170,26 @@ def test_what_memory_can_not_hold_while_the_disk_refuses_is_named(path: Path) ->
     assert wait_for(lambda: made.done == number)
     made.append(entries.RECORDS, 5, b"after")
     commit(made)
-    assert [entry.id for entry in made.entries()] == [1, 2, 3, 8]
-    assert made.damage == ["entries 4 to 7: the disk refused them"]
+    assert [entry.id for entry in made.archive.entries()] == [1, 2, 3, 8]
+    assert made.archive.damage == ["entries 4 to 7: the disk refused them"]
     made.close()
 
 
 def test_what_is_erased_is_in_no_byte_of_the_file(journal: Journal, path: Path) -> None:
     other = "icu/p12/monitor/ecg"
     for handle, key in ((1, KEY), (2, other)):
-        journal.append(entries.OPENED, 5, entries.spell(key=key, row=0, handle=handle, owner=1))
-        journal.opened(handle, 7, key, 5)
+        journal.opened(key, 5, entries.spell(key=key, row=0, handle=handle, owner=1))
     mine, theirs = record(1, 77, 11), record(2, 78, 11)
     journal.append(entries.RECORDS, 5, body([mine, theirs]))
     journal.save(Save(KEY, 3, b"mystate"), [Page(TOPIC, 0, 1, 5, b"mybeats")])
     journal.save(Save(other, 3, b"theirs"), [Page(f"{other}/beat/", 0, 1, 5, b"theirbeats")])
     commit(journal)
     job = journal.erase("icu/p1/")
-    assert wait_for(lambda: job.rows is not None)
+    assert job.done.wait(10)
     left = path.read_bytes() + path.with_name("journal.db-wal").read_bytes()
     for gone in (mine[64:], KEY.encode(), b"mystate", b"mybeats"):
         assert gone not in left
     for kept in (theirs, other.encode(), b"theirs", b"theirbeats"):
         assert kept in left
-    assert [entry.kind for entry in journal.entries()] == [entries.ERASED, entries.OPENED, entries.RECORDS]
-    assert journal.damage == []
+    assert [entry.kind for entry in journal.archive.entries()] == [entries.ERASED, entries.OPENED, entries.RECORDS]
+    assert journal.archive.damage == []

@@ -36,9 +36,11 @@ def test_what_is_acknowledged_is_in_the_file(tmp_path: Path) -> None:
     for each in sent:
         peer.socket.send(each)
     peer.acks(lambda ack: ack.next_seq == 6)
-    reader = running.engine._journal
+    reader = running.engine.journal
     assert reader is not None
-    held = b"".join(bytes(entries.read_records(e.body)[2]) for e in reader.entries() if e.kind == entries.RECORDS)
+    held = b"".join(
+        bytes(entries.read_records(e.body)[2]) for e in reader.archive.entries() if e.kind == entries.RECORDS
+    )
     assert held == b"".join(sent)
     peer.close()
     running.stop()
@@ -78,9 +80,9 @@ def test_a_disk_that_refuses_degrades_what_is_said_and_stops_nobody(tmp_path: Pa
         each.close()
     running.stop()
     journal = Journal(tmp_path / "j.db")
-    found = [entries.read_records(e.body) for e in journal.entries() if e.kind == entries.RECORDS]
+    found = [entries.read_records(e.body) for e in journal.archive.entries() if e.kind == entries.RECORDS]
     assert sum(len(starts) for starts, _, _ in found) == 201
-    assert journal.damage == []
+    assert journal.archive.damage == []
     journal.close()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.faults_engine import free_ports
-from tests.streams import light
+from tests.streams import small
 from tests.streams.conftest import wait_for
 from vitalcore.errors import ParameterError
 from vitalcore.streams.front import place
@@ -30,7 +30,7 @@ class Ward:
     def __init__(self) -> None:
         base = free_ports(1)[0] % 20_000 + 20_000
         self.ingest, self.live, self.control = (f"tcp://127.0.0.1:{base + i}" for i in range(3))
-        self.workers = Workers(light.make, 2, self.ingest, self.live, self.control)
+        self.workers = Workers(small.make, 2, self.ingest, self.live, self.control)
         self.stop = threading.Event()
         self._thread = threading.Thread(target=self.workers.run, args=(self.stop,), daemon=True)
         self._thread.start()
@@ -44,7 +44,7 @@ class Ward:
 
 @pytest.fixture
 def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
-    monkeypatch.setenv("LIGHT_JOURNALS", str(tmp_path))
+    monkeypatch.setenv("SMALL_JOURNALS", str(tmp_path))
     made = Ward()
     yield made
     made.close()
@@ -104,7 +104,7 @@ def test_a_worker_that_is_killed_is_started_again_alone_and_nothing_is_lost(
     for kill in (None, 1):
         folder = tmp_path / str(kill)
         folder.mkdir()
-        monkeypatch.setenv("LIGHT_JOURNALS", str(folder))
+        monkeypatch.setenv("SMALL_JOURNALS", str(folder))
         ward = Ward()
         before = ward.workers.pids
         heard, sums = run(ward, kill)
@@ -132,9 +132,9 @@ def test_all_end_with_the_front(ward: Ward) -> None:
 
 def test_what_cant_be_is_refused() -> None:
     with pytest.raises(ParameterError, match="workers is 1"):
-        Workers(light.make, 1)
+        Workers(small.make, 1)
     with pytest.raises(ParameterError, match=r"tcp://127\.0\.0\.1:\*"):
-        Workers(light.make, 2, "tcp://127.0.0.1:*")
+        Workers(small.make, 2, "tcp://127.0.0.1:*")
 
 
 def test_a_journal_names_its_worker() -> None:
