@@ -54,6 +54,17 @@ class Config:
     live: Annotated[str, Option("engine", "live", "Where subscribers hear results.")] = sockets.LIVE
     control: Annotated[str, Option("engine", "control", "Where they ask for more.")] = sockets.CONTROL
     max_streams: Annotated[int, Option("engine", "max_streams", "Streams at a time.", bounds=(1, 65536))] = 8192
+    workers: Annotated[
+        int,
+        Option(
+            "engine",
+            "workers",
+            "Processes that share the streams, all of a subject in one. From 2 on gateways need the ports from 10 above"
+            " that of ingest too, each process has a journal and a log of its own (journal.1-of-4.db), and streams that"
+            " were journaled with another number begin anew.",
+            bounds=(1, 32),
+        ),
+    ] = 1
     memory_mb: Annotated[
         float,
         Option("engine", "memory_mb", "Samples under way, over all streams.", unit="MiB", bounds=(1.0, 1e6)),

@@ -174,9 +174,14 @@ class Engine:
                 "storage": self.storage,
             }
             | self._ingest.counters
+            | ({} if self.journal is None else self.journal.counters())
             | streams.sums()
             | (self._guard.counters if self._guard is not None else {})
         )
+
+    def told(self) -> list[str]:
+        """Say what was found in the journal at the start."""
+        return [] if self.recovered is None else self.recovered.lines()
 
     @property
     def storage(self) -> str:

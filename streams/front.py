@@ -100,6 +100,7 @@ class Front:
         self._readers = Readers(self._sockets[1], self.guard, self._heed)
         self._pending: dict[int, _Pending] = {}
         self._marks = 0
+        self.turned_ns = time.monotonic_ns()
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Serve until `stopped` says so."""
@@ -120,6 +121,7 @@ class Front:
             work[self.guard.socket] = self.guard.admit
         look_at = time.monotonic_ns()
         while not stopped():
+            self.turned_ns = time.monotonic_ns()
             for socket in dict(poller.poll(50)):
                 work[socket]()
             now_ns = time.monotonic_ns()
@@ -283,6 +285,8 @@ def merge(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
             whole["more"] = len(listed) < len(keys)
         elif name == "uptime_ns":
             whole[name] = min(int(other or 0) for other in others)
+        elif name == "journal_commit_ns":
+            whole[name] = max(int(other or 0) for other in others)
         elif name == "latency_ns":  # percentiles of workers don't add up
             whole[name] = [max(column) for column in zip(*others, strict=True)]
         elif isinstance(value, int) and not isinstance(value, bool):

@@ -10,6 +10,7 @@ from typing import Any
 from vitalcore.errors import ParameterError
 from vitalcore.streams import metrics
 from vitalcore.streams.engine import Engine
+from vitalcore.streams.workers import Workers
 
 ALIVE_S = 5.0  # the loop has turned within it
 MAX_ASKING = 8  # connections at a time; who comes beyond is turned away
@@ -25,7 +26,7 @@ class Server:
     Errors: ParameterError where the address can't be bound, or leaves this machine without `anywhere`.
     """
 
-    def __init__(self, engine: Engine, listen: str, anywhere: bool = False) -> None:
+    def __init__(self, engine: Engine | Workers, listen: str, anywhere: bool = False) -> None:
         host, _, port = listen.rpartition(":")
         host = host.strip("[]")
         if not port.isdecimal() or not host:
@@ -50,7 +51,7 @@ class Server:
         self._server.server_close()
 
 
-def health(engine: Engine) -> tuple[bool, str]:
+def health(engine: Engine | Workers) -> tuple[bool, str]:
     """Tell whether an engine is alive: its loop has turned of late, or it is still on its way to it."""
     if not engine.ready.is_set():
         return True, "starting"
@@ -58,7 +59,7 @@ def health(engine: Engine) -> tuple[bool, str]:
     return age_s <= ALIVE_S, "ok" if age_s <= ALIVE_S else f"the loop has not turned for {age_s:.1f} s"
 
 
-def readiness(engine: Engine) -> tuple[bool, str]:
+def readiness(engine: Engine | Workers) -> tuple[bool, str]:
     """Tell whether an engine takes samples, and in words what it lacks.
 
     Samples are taken while the disk refuses, too: then it is ready and says so.
@@ -78,7 +79,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 16
 
-    def __init__(self, address: tuple[str, int], engine: Engine) -> None:
+    def __init__(self, address: tuple[str, int], engine: Engine | Workers) -> None:
         self.engine = engine
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._asking = threading.Semaphore(MAX_ASKING)

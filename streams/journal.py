@@ -144,6 +144,17 @@ class Journal:
         """Count the batches that are not on disk."""
         return len(self._batches)
 
+    def counters(self) -> dict[str, int]:
+        """Count what has happened since the start; from any thread."""
+        parts = (self.path.with_name(self.path.name + ending) for ending in ("", "-wal"))
+        return {
+            "journal_refused": self.refused,
+            "journal_skipped": self.skipped,
+            "journal_waiting": self.waiting,
+            "journal_bytes": sum(part.stat().st_size for part in parts if part.exists()),
+            "journal_commit_ns": int(self.commit_s * 1e9),
+        }
+
     def erase(self, prefix: str) -> "Erasure":
         """Remove everything of the streams whose keys begin so, up to what was handed over last.
 

@@ -9,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.registry import Collector
 
 from vitalcore.streams.engine import Engine
+from vitalcore.streams.workers import Workers
 
 __all__ = ["CONTENT_TYPE", "render"]
 
@@ -38,7 +39,13 @@ _GAUGES = {
 }
 
 
-def render(engine: Engine) -> bytes:
+_JOURNAL = {
+    "journal_refused": "Commits that the disk refused",
+    "journal_skipped": "Entries that were never stored",
+}
+
+
+def render(engine: Engine | Workers) -> bytes:
     """Spell an engine's numbers in Prometheus' text format 0.0.4."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Numbers(engine))
@@ -46,7 +53,7 @@ def render(engine: Engine) -> bytes:
 
 
 class _Numbers(Collector):
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine | Workers) -> None:
         self._engine = engine
 
     def describe(self) -> Iterable[Metric]:
@@ -79,24 +86,16 @@ class _Numbers(Collector):
             loop_age_seconds=("Since the loop last turned", engine.loop_age_s()),
             storage_ok=("0 while the disk refuses; 1 without a journal", int(counters["storage"] == "ok")),
         )
-        if engine.journal is not None:
-            journal = engine.journal
-            yield CounterMetricFamily("vitalcore_journal_refused", "Commits that the disk refused", journal.refused)
-            yield CounterMetricFamily("vitalcore_journal_skipped", "Entries that were never stored", journal.skipped)
+        if "journal_bytes" in counters:
+            for name, said in _JOURNAL.items():
+                yield CounterMetricFamily(f"vitalcore_{name}", said, counters[name])
             yield from _plain(
-                journal_waiting_batches=("Commits under way", journal.waiting),
-                journal_file_bytes=("Size of the journal's files", _size_bytes(engine)),
-                journal_commit_seconds=("Of the last commit", journal.commit_s),
+                journal_waiting_batches=("Commits under way", counters["journal_waiting"]),
+                journal_file_bytes=("Size of the journal's files", counters["journal_bytes"]),
+                journal_commit_seconds=("Of the last commit", counters["journal_commit_ns"] / 1e9),
             )
 
 
 def _plain(**values: tuple[str, Any]) -> Iterator[Metric]:
     for name, (said, value) in values.items():
         yield GaugeMetricFamily(f"vitalcore_{name}", said, value)
-
-
-def _size_bytes(engine: Engine) -> int:
-    assert engine.journal is not None
-    path = engine.journal.path
-    parts = (path.with_name(path.name + ending) for ending in ("", "-wal"))
-    return sum(part.stat().st_size for part in parts if part.exists())

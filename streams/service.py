@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from vitalcore import alarms, warm
@@ -14,8 +15,10 @@ from vitalcore.errors import VitalcoreError
 from vitalcore.streams import http, log, notify
 from vitalcore.streams.config import Config, options
 from vitalcore.streams.engine import Engine, parts
+from vitalcore.streams.front import Address
 from vitalcore.streams.guard import Security
 from vitalcore.streams.journal import Journal, Keep
+from vitalcore.streams.workers import Workers, own_file
 
 LOOK_S = 0.1
 COUNT_S = 10.0  # what comes often is told so often, with its number
@@ -87,12 +90,12 @@ class Service:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
 
-    def _watch(self, engine: Engine, config: Config, where: dict[str, str]) -> None:
+    def _watch(self, engine: Engine | Workers, config: Config, where: dict[str, str]) -> None:
         """Tell what happens; beside the loop, which never waits for it."""
         while not engine.ready.wait(LOOK_S):
             if self._over.is_set():
                 return
-        for line in engine.recovered.lines() if engine.recovered else ():
+        for line in engine.told():
             self._say(line)
             log.tell("recovered", said=line)
         log.tell("ready", logging.INFO, **where)
@@ -118,7 +121,7 @@ class Service:
         self._look(engine)
         self._count(engine)
 
-    def _look(self, engine: Engine) -> None:
+    def _look(self, engine: Engine | Workers) -> None:
         storage = engine.storage
         if storage != self._storage:
             degraded = storage != "ok"
@@ -128,14 +131,14 @@ class Service:
             )
             self._storage = storage
 
-    def _count(self, engine: Engine) -> None:
+    def _count(self, engine: Engine | Workers) -> None:
         counters = engine.counters()
         new = {name: counters[name] - self._seen[name] for name in COUNTED if counters[name] != self._seen[name]}
         if new:
             self._seen = {name: counters[name] for name in COUNTED}
             log.tell("counts", **new, streams=counters["streams"], connections=counters["connections"])
 
-    def _reload(self, engine: Engine, config: Config) -> Config:
+    def _reload(self, engine: Engine | Workers, config: Config) -> Config:
         """Read the config and the limits again; return what holds now. A file that can't be used changes nothing."""
         self._manager.tell(notify.RELOADING, "reloading")
         try:
@@ -157,25 +160,35 @@ class Service:
         return fresh
 
 
-def _engine(config: Config) -> Engine:
-    """Make the engine of a config.
+def _engine(config: Config) -> Engine | Workers:
+    """Make the engine of a config, or several behind a front.
 
     Errors: VitalcoreError
     """
+    security = Security(config.keys, config.rights, config.audit)
+    if config.workers == 1:
+        return _worker(config, Address(config.ingest, config.live, config.control), 0, 1, None)
+    endpoints = config.ingest, config.live, config.control
+    return Workers(partial(_worker, config), config.workers, *endpoints, security=security)
+
+
+def _worker(config: Config, address: Address, number: int, n: int, instance: str | None) -> Engine:
     book = None if config.limits is None else alarms.read(config.limits)
+    path, audit = (each and own_file(each, number, n) for each in (config.journal, config.audit))
     journal = None
-    if config.journal is not None:
-        journal = Journal(config.journal, config.ack, Keep(config.keep_days * 86400, int(config.keep_gb * (1 << 30))))
+    if path is not None:
+        journal = Journal(path, config.ack, Keep(config.keep_days * 86400, int(config.keep_gb * (1 << 30))))
     try:
         return Engine(
-            config.ingest,
-            config.live,
-            config.control,
+            address.ingest,
+            address.live,
+            address.control,
             max_streams=config.max_streams,
-            memory=int(config.memory_mb * (1 << 20)),
+            memory=int(config.memory_mb * (1 << 20)) // n,
             limits=book,
             journal=journal,
-            security=Security(config.keys, config.rights, config.audit),
+            security=Security(config.keys, config.rights, audit),
+            instance=instance,
         )
     except BaseException:
         if journal is not None:

@@ -7,12 +7,12 @@ from tests.streams.chain import Peaks
 from vitalcore.streams.engine import Engine
 from vitalcore.streams.front import Address
 from vitalcore.streams.journal import Journal
-from vitalcore.streams.workers import journal_of
+from vitalcore.streams.workers import own_file
 
 
 def make(address: Address, number: int, n: int, instance: str) -> Engine:
     """Build the engine of a worker, with a journal where the test has named a folder."""
     folder = os.environ.get("SMALL_JOURNALS")
-    journal = Journal(journal_of(Path(folder) / "j.db", number, n)) if folder else None
+    journal = Journal(own_file(Path(folder) / "j.db", number, n)) if folder else None
     chains = {"ecg": Peaks(), "face": Peaks()}
     return Engine(address.ingest, address.live, address.control, chains, journal=journal, instance=instance)

@@ -18,7 +18,7 @@ from vitalcore.streams.front import place
 from vitalcore.streams.gateway import Gateway
 from vitalcore.streams.maps import Channel
 from vitalcore.streams.subscriber import Subscriber
-from vitalcore.streams.workers import Workers, journal_of
+from vitalcore.streams.workers import Workers, own_file
 
 KEYS = [f"icu/p{i}/monitor/ecg" for i in range(8)]
 WHATS = ("beat", "feature", "gap")
@@ -138,4 +138,4 @@ def test_what_cant_be_is_refused() -> None:
 
 
 def test_a_journal_names_its_worker() -> None:
-    assert journal_of(Path("/var/lib/vitalcore/j.db"), 0, 4) == Path("/var/lib/vitalcore/j.1-of-4.db")
+    assert own_file(Path("/var/lib/vitalcore/j.db"), 0, 4) == Path("/var/lib/vitalcore/j.1-of-4.db")
