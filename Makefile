@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: demo test check bench accuracy faults pictures constraints warmup clean help
+.PHONY: demo test check bench accuracy faults soak pictures constraints warmup clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ accuracy: $(STAMP) ## scores over the real recordings that are present and signa
 
 faults: $(STAMP) ## kills, cuts, noise, strangers, load: each really done, counted, and held against its target
 	$(BIN)/python -m benchmarks faults
+
+soak: $(STAMP)   ## a ward of 1,000 patients on one engine with a journal, for an hour: delay, loss, memory
+	$(BIN)/python -m benchmarks faults load --long
 
 pictures: $(STAMP) ## the pictures of the README
 	$(BIN)/python docs/pictures.py

@@ -1,4 +1,4 @@
-"""What the live and the ward table share: an engine in a process of its own, and an ECG to feed it with."""
+"""What the live, ward and load tables share: an engine in a process of its own, an ECG and a PPG to feed it with."""
 
 import multiprocessing
 import os
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 FS_HZ = 250
 CHUNK = 10  # samples: 40 ms
+PPG_HZ = 100
+PPG_CHUNK = 4
 LSB_MV = 0.005
 LOOPBACK = "tcp://127.0.0.1:*"
 _SPAWN = multiprocessing.get_context("spawn")
@@ -31,11 +34,25 @@ def ecg(seconds: int = 60, seed: int = 0) -> NDArray[np.int16]:
     return np.round(x / LSB_MV).astype(np.int16)
 
 
+def ppg(seconds: int = 60, seed: int = 0) -> NDArray[np.int16]:
+    """Simulate a PPG of 100 Hz at about 72 /min: a steep and a flat bell for each pulse; in units of LSB_MV."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(seconds * PPG_HZ) / PPG_HZ
+    x = rng.normal(0, 0.005, len(t))
+    for beat_s in np.cumsum(rng.normal(0.83, 0.04, int(seconds / 0.7))):
+        for delay_s, width_s, height in ((0.2, 0.08, 1.0), (0.45, 0.14, 0.35)):
+            x += height * np.exp(-0.5 * ((t - beat_s - delay_s) / width_s) ** 2)
+    return np.round(x / LSB_MV).astype(np.int16)
+
+
 @contextmanager
-def engine(core: int | None = None) -> Iterator[tuple[dict[str, str], psutil.Process]]:
-    """Run an engine in its own process, on one core if it is named; give its endpoints and its process."""
+def engine(core: int | None = None, journal: Path | None = None) -> Iterator[tuple[dict[str, str], psutil.Process]]:
+    """Run an engine in its own process, on one core if it is named; give its endpoints and its process.
+
+    journal : file of its journal; None: it has none
+    """
     ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_engine, args=(theirs, core), daemon=True)
+    process = _SPAWN.Process(target=_engine, args=(theirs, core, journal), daemon=True)
     process.start()
     theirs.close()  # so that a child that dies is noticed
     try:
@@ -65,7 +82,7 @@ def cpu_s(process: psutil.Process) -> float:
 
 def _end(process: BaseProcess, pipe: Connection) -> None:
     pipe.close()
-    process.join(5)
+    process.join(20)
     if process.is_alive():
         process.terminate()
 
@@ -75,13 +92,15 @@ def _pin(core: int | None) -> None:
         os.sched_setaffinity(0, {core})
 
 
-def _engine(pipe: Connection, core: int | None) -> None:
+def _engine(pipe: Connection, core: int | None, journal: Path | None) -> None:
     import threading
 
     from vitalcore.streams.engine import Engine
+    from vitalcore.streams.journal import Journal
 
     _pin(core)
-    made = Engine(LOOPBACK, LOOPBACK, LOOPBACK, max_streams=32_768, memory=1 << 31)
+    keeps = None if journal is None else Journal(journal)
+    made = Engine(LOOPBACK, LOOPBACK, LOOPBACK, max_streams=32_768, memory=1 << 31, journal=keeps)
     stop = threading.Event()
 
     def watch() -> None:

@@ -17,16 +17,18 @@ from vitalcore.streams.maps import Channel, Open
 ACK = np.dtype(
     [("head", "V8"), ("session", "<u8"), ("stream", "<u4"), ("credit", "<u4"), ("next_seq", "<u8"), ("rest", "V8")]
 )
-KEYS = "ward/p{}/m/ecg"
 
 
 class Load:
-    """Open n streams of one-channel ECG in i16 on one connection, and send chunks of them.
+    """Open n streams of one channel in i16 on one connection, ward/p0/m/KIND and so on, and send chunks of them.
 
     pack : records to a message
+    ack  : what an acknowledgement shall survive
     """
 
-    def __init__(self, endpoint: str, n: int, pack: int, fs_hz: int, lsb_mv: float) -> None:
+    def __init__(
+        self, endpoint: str, n: int, pack: int, fs_hz: int, lsb_mv: float, kind: str = "ecg", ack: str = "received"
+    ) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.set(zmq.LINGER, 0)
@@ -36,9 +38,11 @@ class Load:
         self._fields = np.zeros((n, 5), np.int64)  # handle, seq, sample_index, t0_ns, flags
         self._acked = np.zeros(n, np.int64)
         self._of: dict[int, int] = {}
-        channel = (Channel("II", "mV", lsb_mv),)
+        channel = (Channel("II", "mV", lsb_mv) if kind == "ecg" else Channel("pleth", "", lsb_mv),)
+        self._ack = ack
         for i in range(n):
-            opened = Open(KEYS.format(i), self._session, "ecg", Fraction(fs_hz), channel, 1)
+            key = f"ward/p{i}/m/{kind}"
+            opened = Open(key, self._session, kind, Fraction(fs_hz), channel, 1, ack=ack)
             self._socket.send(maps.write_open(opened))
             if i % 256 == 255 or i == n - 1:
                 self._hear_opened(i + 1)
@@ -99,6 +103,8 @@ class Load:
                 answer = maps.unpack(message)
                 if answer["type"] != "OPEN_OK":
                     raise RuntimeError(f"the engine says {answer}")
+                if answer["ack"] != self._ack:
+                    raise RuntimeError(f"acknowledgements are to be {self._ack}; the engine gives {answer['ack']}")
                 i = int(str(answer["key"]).split("/")[1][1:])
                 self._of[int(answer["stream"])] = i
                 self._fields[i, 0] = answer["stream"]

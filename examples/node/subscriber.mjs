@@ -143,6 +143,7 @@ function joined(answer) {
   }
   const waiting = queue
   queue = joining = null
+  console.error("subscriber: ready")
   waiting.forEach(sort)
 }
 

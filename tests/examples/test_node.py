@@ -78,6 +78,10 @@ class Program:
         self._process.stdin.write(text)
         self._process.stdin.flush()
 
+    def wait_until_ready(self) -> None:
+        assert self._process.stderr is not None
+        assert self._process.stderr.readline() == "subscriber: ready\n"
+
     def end(self) -> tuple[int, list[dict[str, Any]], str]:
         """Close its input; return the exit code, the lines of JSON and what was said beside them."""
         out, said = self._process.communicate(timeout=120)
@@ -99,32 +103,42 @@ def subscribed(engine: Running, prefix: str) -> Callable[[], bool]:
 def test_what_the_gateway_measures_the_subscriber_hears_through_cut_links(node: Path) -> None:
     engine, x = Running(), measured(2000)
     with Cut(engine.ingest) as up, Cut(engine.live) as down:
-        subscriber = Program(node, "subscriber", "--live", down.endpoint, "--control", engine.control, f"{KEY}/")
-        assert wait_for(subscribed(engine, f"{KEY}/"), 30)
-        gateway = Program(node, "gateway", "--endpoint", up.endpoint, "--chunk", "40", "--t0", str(T0_NS), KEY)
-        for part in np.split(x, 4):
-            gateway.write("".join(f"{value:.9g}\n" for value in part))
+        where = [("--live", live, "--control", engine.control) for live in (down.endpoint, engine.live)]
+        # a wave that nobody wants just then is not kept: who wants them all has a whole link
+        hearing, seeing = (
+            Program(node, "subscriber", *each, f"{KEY}/{what}/")
+            for each, what in zip(where, ("beat", "wave"), strict=True)
+        )
+        for each, what in ((hearing, "beat"), (seeing, "wave")):
+            each.wait_until_ready()
+            assert wait_for(subscribed(engine, f"{KEY}/{what}/"), 30)
+        gateway = Program(node, "gateway", "--endpoint", up.endpoint, "--chunk", "20", "--t0", str(T0_NS), KEY)
+        for i in range(0, 2000, 500):
+            if i:  # what was said before a subscriber knows a topic, nobody tells it
+                down.cut()
+                time.sleep(0.1)
+            gateway.write("".join(f"{value:.9g}\n" for value in x[i : i + 240]))
+            assert wait_for(lambda taken=i + 240: engine.engine.counters()["samples"] >= taken, 30)  # type: ignore[misc]
+            down.heal()
+            up.cut()
+            gateway.write("".join(f"{value:.9g}\n" for value in x[i + 240 : i + 500]))
             time.sleep(0.3)
-            for link in (up, down):
-                link.cut()
-            time.sleep(0.3)
-            for link in (up, down):
-                link.heal()
+            up.heal()
         code, _, said = gateway.end()
         assert code == 0, said
         assert counted(said)["lost"] == 0
         time.sleep(3)  # two heartbeats name what got lost last
-        _, lines, told = subscriber.interrupt()
+        _, beats, told = hearing.interrupt()
+        _, waves, _ = seeing.interrupt()
     counters = engine.engine.counters()
     engine.stop()
     assert (counters["samples"], counters["gaps"]) == (2000, 0)
     assert heard(told)["missed"] == heard(told)["damaged"] == 0, told
-    waves = [line for line in lines if line["topic"].endswith("/wave/")]
-    assert [line["index"] for line in waves] == list(range(0, 2000, 40))
+    assert heard(told)["replayed"] > 0
+    assert [line["index"] for line in waves] == list(range(0, 2000, 20))
     np.testing.assert_array_equal(np.concatenate([line["samples"] for line in waves]), x)
-    beats = [line["payload"]["t"] for line in lines if line["topic"] == TOPIC]
-    assert beats == np.flatnonzero(x > 1).tolist()
-    assert int(waves[25]["tEventNs"]) == T0_NS + 4_000_000_000
+    assert [line["payload"]["t"] for line in beats] == np.flatnonzero(x > 1).tolist()
+    assert int(waves[50]["tEventNs"]) == T0_NS + 4_000_000_000
 
 
 def test_who_comes_late_begins_with_the_last_word_of_each_topic(node: Path) -> None:
@@ -209,6 +223,7 @@ def test_keys_let_both_in(node: Path, tmp_path: Path) -> None:
     own = ("--keys", str(private), "--server-key", locked.engine.public)
     where = ("--live", engine.live, "--control", engine.control)
     subscriber = Program(node, "subscriber", *where, *own, f"{KEY}/")
+    subscriber.wait_until_ready()
     assert wait_for(subscribed(engine, f"{KEY}/"), 30)
     code, _, said = Program(node, "gateway", "--endpoint", engine.ingest, *own, "--play", "2", KEY).end()
     assert code == 0, said
