@@ -59,7 +59,7 @@ class Hall:
         self._subscriber = Subscriber(ends["live"], ends["control"], "good/", catch_up=False)
         self.found: Found = {}
         self.sent = self.asked = self.answered = self.refused = 0
-        self._wait(lambda: bool(self.engine._live._subscriptions))
+        self._wait(lambda: bool(self.engine._live.readers._subscriptions))
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +116,7 @@ class Hall:
         self._turn()
 
     def _turn(self) -> None:
-        self.engine._live.subscriptions()
+        self.engine._live.readers.work()
         while self.engine._ingest.work():
             pass
         self.engine._ingest.acknowledge(every=True)

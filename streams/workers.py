@@ -21,6 +21,7 @@ from vitalcore.streams import maps, sockets, wire
 from vitalcore.streams.engine import Engine
 from vitalcore.streams.front import Address, Front, merge
 from vitalcore.streams.guard import Security
+from vitalcore.streams.table import COUNTS
 from vitalcore.version import version
 
 MAX_WORKERS = 32
@@ -28,6 +29,10 @@ PORTS_FROM = 10  # worker i listens this many ports above the front's ingest, pl
 START_S = 300.0  # kernels may have to be compiled
 TELL_S = 1.0
 BACKOFF_S = (0.1, 5.0)  # before a worker that died at once is started again: at first, at most
+_ZERO = "messages records samples refused streams streams_opened streams_ended connections connections_opened published"
+# what a worker has counted before it is up
+_NOTHING: dict[str, Any] = dict.fromkeys((*_ZERO.split(), *COUNTS), 0)
+_NOTHING |= {"latency_ns": [0, 0, 0], "ack": "received", "storage": "ok"}
 Make = Callable[[Address, int, int, str], Engine]
 _log = logging.getLogger(__name__)
 
@@ -94,9 +99,7 @@ class Workers:
         """Count what has passed in all workers since each was started; from any thread."""
         told = [numbers for numbers, _, _ in self._numbers if numbers]
         about = {"engine": f"vitalcore {version()}", "instance": self.instance}
-        if not told:
-            return about
-        whole = merge([{"type": "STATUS_OK"} | numbers for numbers in told])
+        whole = merge([{"type": "STATUS_OK"} | numbers for numbers in told or [_NOTHING]])
         del whole["type"]
         guarded = {name: whole.get(name, 0) + n for name, n in self._front.guard.counters.items()}
         return whole | about | guarded | {"uptime_ns": time.time_ns() - self._begun_ns}
@@ -151,9 +154,10 @@ class Workers:
         for process in self._processes:
             if process is not None and process.is_alive():
                 process.terminate()
-        for process in self._processes:
+        for number, process in enumerate(self._processes):
             if process is not None:
                 process.join(15)
+                self._hear(number)
                 if process.is_alive():
                     process.kill()
                     process.join()
@@ -230,9 +234,13 @@ def work(make: Make, address: Address, number: int, n: int, instance: str, line:
     def tell() -> None:
         engine.ready.wait()
         line.send(engine.told())
-        while not stop.wait(TELL_S):
-            with suppress(OSError):
-                line.send((engine.counters(), dict(engine.sites()), engine.loop_age_s()))
+        while not stop.is_set():
+            count()
+            stop.wait(TELL_S)
+
+    def count() -> None:
+        with suppress(OSError):
+            line.send((engine.counters(), dict(engine.sites()), engine.loop_age_s()))
 
     def listen() -> None:
         try:
@@ -244,6 +252,7 @@ def work(make: Make, address: Address, number: int, n: int, instance: str, line:
     for each in (tell, listen):
         threading.Thread(target=each, daemon=True).start()
     engine.run(stop)
+    count()
 
 
 def own_file(path: Path, number: int, n: int) -> Path:

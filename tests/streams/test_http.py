@@ -57,7 +57,7 @@ def test_a_loop_that_stands_still_is_not_healthy(
 
     monkeypatch.setattr(http, "ALIVE_S", 0.5)
     held = threading.Event()
-    monkeypatch.setattr(running.engine._live, "sweep", lambda: held.wait(20))  # once a second
+    monkeypatch.setattr(running.engine._live.readers, "sweep", lambda: held.wait(20))  # once a second
     assert wait_for(lambda: status() == 503)
     held.set()
     assert wait_for(lambda: status() == 200)
