@@ -165,6 +165,7 @@ class Engine:
                 "storage": self.storage,
             }
             | self._ingest.counters
+            | {"quarantined": len(self._ingest.quarantine), "quarantines": self._ingest.quarantine.total}
             | streams.sums()
             | (self._guard.counters if self._guard is not None else {})
         )
