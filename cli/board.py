@@ -158,6 +158,8 @@ class Board:
             ended = "" if payload.get("t_end") is None else " is over"
             words = payload["code"].replace("_", " ")
             lane.notes.append(f"{words}{ended}{': ' + reasons if reasons and not ended else ''}")
+        elif message.what == "gap" and payload.get("cause") == "quarantined":
+            lane.notes.append("closed for a while: its input kept failing")
         elif message.what == "gap" and payload.get("cause") != "end":
             lane.notes.append(f"gap ({payload.get('cause')}): samples {payload.get('from')} to {payload.get('to')}")
 

@@ -36,7 +36,7 @@ class Standing:
     def take(self, message: "Message") -> bool:
         """Take a message; tell whether it was about the rhythm or an alarm."""
         payload = message.payload
-        if message.what == "gap" and payload.get("cause") == "end":
+        if message.what == "gap" and payload.get("cause") in ("end", "quarantined"):
             self.rhythms.clear()
             self.said.clear()
         if message.what == "alarm":

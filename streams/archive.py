@@ -267,9 +267,8 @@ def connect(path: Path, synchronous: str | None = None) -> sqlite3.Connection:
             database.execute("PRAGMA secure_delete = ON")  # what is deleted leaves no bytes behind
             database.execute(f"PRAGMA synchronous = {synchronous}")
             if not tables:
-                database.execute(f"PRAGMA application_id = {APPLICATION}")
-                database.execute(f"PRAGMA user_version = {FORMAT}")
-                database.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
+                marks = f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT};"
+                database.executescript(f"BEGIN; {marks} {_SCHEMA} COMMIT;")
     except sqlite3.DatabaseError as error:
         database.close()
         raise unreadable(path, str(error)) from None

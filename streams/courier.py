@@ -260,6 +260,9 @@ class Courier:
             spool.acknowledge(next_seq)
         elif code in (Code.SEQ_GAP, Code.NO_CREDIT):
             spool.rewind(next_seq, now_ns)
+        elif code == Code.QUARANTINED:
+            link.by_handle.pop(stream)
+            spool.handle, spool.ask_ns = 0, now_ns + _about(ASK_NS)
         elif code in (Code.STALE_SESSION, Code.FORBIDDEN):
             self._refused(spool, code, Code(code).name)
         else:
@@ -281,8 +284,9 @@ class Courier:
         if spool is None:
             return
         if type_ == "ERR":
-            # a full engine may take the stream later; one that can't be analysed is not asked for again
-            if fields.get("code") != Code.FULL:
+            # an engine that is full, or has closed it for a while, may take the stream later; one that can't be
+            # analysed is not asked for again
+            if fields.get("code") not in (Code.FULL, Code.QUARANTINED):
                 self._refused(spool, fields.get("code"), maps.text(fields, "message"))
         elif type_ == "REDIRECT":
             spool.redirects += 1

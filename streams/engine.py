@@ -175,6 +175,7 @@ class Engine:
             }
             | self._ingest.counters
             | ({} if self.journal is None else self.journal.counters())
+            | {"quarantined": len(self._ingest.quarantine), "quarantines": self._ingest.quarantine.total}
             | streams.sums()
             | (self._guard.counters if self._guard is not None else {})
         )

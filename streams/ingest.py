@@ -1,5 +1,6 @@
 """The ingest socket: take what has arrived, scan it in one call, compute it in one call a table, acknowledge it."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -17,6 +18,7 @@ from vitalcore.streams.guard import Guard
 from vitalcore.streams.keeper import Keeper
 from vitalcore.streams.live import Live
 from vitalcore.streams.maps import Open
+from vitalcore.streams.quarantine import REFUSALS, Quarantine
 from vitalcore.streams.table import Refusal, Stream, Streams, Table, due, half_used
 from vitalcore.streams.wire import Ack, Code
 
@@ -27,6 +29,7 @@ MAX_PAUSES = 64  # gaps, ends and refusals worked on before anything else has it
 
 # plain numbers: pyzmq's are enumerations, whose arithmetic costs more than a message
 _EVENTS, _RCVMORE, _POLLIN = int(zmq.EVENTS), int(zmq.RCVMORE), int(zmq.POLLIN)
+_log = logging.getLogger(__name__)
 _PAD = [b"", *(bytes(8 - n) for n in range(1, 8))]
 _ACK = np.dtype(
     [
@@ -61,6 +64,7 @@ class Ingest:
     ) -> None:
         self._socket, self._streams, self._live, self._keeper, self._greeting = socket, streams, live, keeper, greeting
         self._guard = guard
+        self.quarantine = Quarantine()
         self._messages: list[bytes] = []
         self._identities: list[bytes] = []
         self._owners: list[int] = []
@@ -209,7 +213,7 @@ class Ingest:
         streams = self._streams
         self._touched = touched = rows["row"][rows["row"] >= 0]
         streams.seen_ns[touched] = self._arrival_ns
-        refused = rows[:0]
+        refused, whole = rows[:0], rows
         if rows["code"].any():
             good = rows["code"] == 0
             rows, refused = rows[good], rows[~good]
@@ -232,6 +236,10 @@ class Ingest:
                 self._special(stream, cast(np.void, row))  # numpy's stubs call a row an array
             start = i if row["kind"] == wire.DATA else i + 1
         self._compute(rows[start:], data)
+        for row in self.quarantine.failing(whole):
+            stream = streams.by_row[row]
+            if stream is not None:
+                self._isolate(stream, f"{REFUSALS} records in a row broke the format")
         self.acknowledge(every=False)
 
     def _compute(self, rows: NDArray[np.void], data: NDArray[np.uint8]) -> None:
@@ -265,6 +273,8 @@ class Ingest:
         tables = self._streams.rows["table"][rows["row"]]
         numbers = [int(tables[0])] if (tables == tables[0]).all() else np.unique(tables).tolist()
         for number in numbers:
+            if number < 0:
+                continue  # closed by what came with this record
             self._push(self._streams.tables[number], rows, (tables == number).nonzero()[0], data)
 
     def _push(self, table: Table, rows: NDArray[np.void], which: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
@@ -276,7 +286,18 @@ class Ingest:
         floats = data.view(np.float32), data.view(np.float64)
         records.unpack(streams.rows, table.scale, table.offset, *integers, *floats, rows, which, x, offsets)
         slots = streams.rows["slot"][of]
-        wave, found = table.ward.push(slots, offsets, x)
+        try:
+            wave, found = table.ward.push(slots, offsets, x)
+        except Exception as error:
+            # a chain of Python code; kernels raise nothing. One by one the others come to the same as together
+            mine = np.unique(of)
+            stream = streams.by_row[mine[0]]
+            if len(mine) > 1:
+                for row in mine.tolist():
+                    self._push(table, rows, which[of == row], data)
+            elif stream is not None:
+                self._isolate(stream, f"its analysis failed ({type(error).__name__})", settle=False)
+            return
         if table.timed:
             self._live.frames(x, offsets, slots, rows["index"][which])
         self._live.findings(table, found, self._arrival_ns)
@@ -301,6 +322,22 @@ class Ingest:
         if row["kind"] == wire.END:
             self.finish(stream)
             self._live.gap(stream, index, None, "end", self._arrival_ns)
+
+    def _isolate(self, stream: Stream, why: str, settle: bool = True) -> None:
+        """Close a stream for a while, and tell its gateway and its subscribers.
+
+        settle : say what was undecided first
+        """
+        row = cast(np.void, self._streams.rows[stream.row])
+        if settle:
+            self.finish(stream)
+        self._live.gap(stream, int(row["next_index"]), None, "quarantined", self._arrival_ns)
+        if stream.identity:
+            self._send(stream.identity, self._refusal(stream.row, Code.QUARANTINED))
+        self._guard.note("quarantine", why, stream.user, stream.key)
+        self.quarantine.close(stream.key, row, why)
+        _log.warning("%s is closed for a while: %s", stream.key, why)
+        self._streams.forget(stream)
 
     def finish(self, stream: Stream) -> None:
         """Say what was still undecided of a stream, and give back its slot."""
@@ -359,6 +396,7 @@ class Ingest:
         if not self._guard.allows(user, "write", opened.key + "/", "OPEN"):
             raise Refusal(Code.FORBIDDEN, f"this client may not write {opened.key}")
         self._keeper.turn()
+        opened = self.quarantine.let_in(opened)
         stream = self.enter(opened, identity)
         stream.user = user
         self._guard.note("OPEN", "ok", user, stream.key, often=True)

@@ -14,8 +14,8 @@ from vitalcore.streams.archive import Page, Save
 from vitalcore.streams.journal import Erasure, Journal
 from vitalcore.streams.table import Message, Stream, Streams
 
-SAVE_NS = 5_000_000_000  # a changed stream is saved when its change is that old
-SAVES = 50  # a 50th of the streams that wait are saved at a time, so that nobody waits for all of them
+SAVE_NS = 5_000_000_000  # a changed stream is saved when its change is that old, and before it is twice as old
+SAVES = 50  # a 50th of the streams that wait are saved at a time at most, so that nobody waits for all of them
 PAGE_BYTES = 1 << 18  # of results of one topic
 UNDER_WAY = 2  # commits at a time; what comes meanwhile goes together
 
@@ -42,6 +42,7 @@ class Keeper:
     def __init__(self, streams: Streams, journal: Journal | None) -> None:
         self._streams, self.journal = streams, journal
         self._since_ns = np.zeros(len(streams.rows), np.int64)  # of the first change since a stream was saved
+        self._saved_ns = 0  # when streams were saved last
         self._handed = np.zeros(len(streams.rows), np.int64)  # bytes of records in commits under way
         self._marks: deque[_Mark] = deque()
         self._later: deque[tuple[int, Callable[[], None]]] = deque()
@@ -217,8 +218,12 @@ class Keeper:
         if every:
             self._saves_all = False
         else:
-            rows = rows[np.argsort(self._since_ns[rows], kind="stable")][: 1 + len(rows) // SAVES]
-            rows = rows[time.time_ns() - self._since_ns[rows] > SAVE_NS]
+            # streams that began together don't come due together for ever: a round of all takes as long as they wait
+            now_ns = time.time_ns()
+            share_ns = min(now_ns - self._saved_ns, SAVE_NS // SAVES)
+            self._saved_ns = now_ns
+            rows = rows[np.argsort(self._since_ns[rows], kind="stable")][: 1 + len(rows) * share_ns // max(SAVE_NS, 1)]
+            rows = rows[now_ns - self._since_ns[rows] > SAVE_NS]
         for row in rows.tolist():
             stream = streams.by_row[row]
             if stream is not None:

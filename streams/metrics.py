@@ -27,6 +27,7 @@ _TOTALS = {
     "streams_opened": "Streams and sessions opened",
     "streams_ended": "Streams ended",
     "connections_opened": "Gateways that opened a stream on a connection of theirs",
+    "quarantines": "Streams closed because their input kept failing",
     "published": "Messages published",
     "handshakes_denied": "Handshakes refused",
     "forbidden": "Requests that rights do not allow",
@@ -35,6 +36,7 @@ _TOTALS = {
 _GAUGES = {
     "streams": "Streams held",
     "connections": "Connections of gateways that hold a stream",
+    "quarantined": "Streams that are closed just now because their input kept failing",
     "rights_invalid": "1 while the rights file is not valid and the one before holds",
 }
 

@@ -27,6 +27,7 @@ COUNTED = (
     "streams_ended",
     "connections_opened",
     "refused",
+    "quarantines",
     "handshakes_denied",
     "forbidden",
 )

@@ -64,6 +64,7 @@ class Code(IntEnum):
     UNKNOWN_FLAG = 9
     SHUTTING_DOWN = 10
     STORAGE = 11
+    QUARANTINED = 12
     BAD_MESSAGE = 32  # not a map of this protocol, or a field that breaks its rule
     BAD_PARAMETER = 33  # well-formed, but no such chain can be built
     FULL = 34  # no room for another stream

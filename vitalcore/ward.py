@@ -26,6 +26,7 @@ class Ward:
         if design.many is None or design.wave is None or design.capacity is None:
             raise ParameterError("a ward holds chains such as Ecg(); this operator has no step_many")
         self._many, self._columns = design.many, len(design.wave.channels)
+        self._compiled = hasattr(design.many, "py_func")  # machine code raises nothing
         self._states = np.zeros(slots, design.memory[0].dtype)
         self._params = np.zeros(slots, design.params.dtype)  # of each kind of stream
         self._kind_of: dict[bytes, int] = {}  # row of those with these bytes
@@ -87,7 +88,7 @@ class Ward:
         offsets : chunk i is x[offsets[i] : offsets[i + 1]], [k + 1]
         x       : samples, [n, n_columns]; infinities count as missing samples
 
-        What is returned is overwritten by the next call.
+        What is returned is overwritten by the next call. Where a chain of Python code raises, no stream has moved.
 
         Errors: InputError
         """
@@ -98,11 +99,18 @@ class Ward:
             raise InputError(f"offsets must rise from 0 to {len(x)} in {len(where)} steps")
         if np.isinf(x).any():
             x = np.where(np.isinf(x), np.nan, x)
+        kept = None if self._compiled else (self._states[where], self._buffers[where])
+        try:
+            said = self._run(where, offsets, x)
+        except Exception:
+            if kept is not None:
+                self._states[where], self._buffers[where] = kept
+            raise
         some = n > 0
         np.add.at(self._places["n"], where, n)
         self._places["missing"][where[some]] = 0
         self._places["t_last"][where[some]] = x[offsets[1:][some] - 1, 0]
-        return self._run(where, offsets, x)
+        return said
 
     def configure(self, slot: int, design: Design) -> None:
         """Give a stream other parameters of the same chain; they hold from its next sample on.

@@ -121,3 +121,13 @@ def test_alarms_stand_in_the_order_of_their_urgency_until_they_end() -> None:
     assert "asystole" not in picture(board)
     board.take(said("gap", {"cause": "end"}))
     assert "heart rate above" not in picture(board)
+
+
+def test_a_stream_that_is_quarantined_says_so_and_has_no_alarm_that_stands() -> None:
+    board = Board("test")
+    board.take(
+        said("alarm", {"code": "asystole", "priority": "high", "state": "raised", "measured": None, "limit": 4.0})
+    )
+    board.take(said("gap", {"cause": "quarantined", "from": 7, "to": None}))
+    assert "asystole" not in board.line()
+    assert "closed for a while: its input kept failing" in board.line()

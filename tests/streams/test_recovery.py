@@ -207,3 +207,40 @@ def test_results_hang_not_on_how_records_come_together(tmp_path: Path) -> None:
         peer.close()
         said.append(stopped(running))
     assert said[0] == said[1]
+
+
+def test_without_the_number_where_to_begin_everything_is_done_again(tmp_path: Path) -> None:
+    running = Running(journal=Journal(tmp_path / "j.db"), max_streams=3)
+    peer = Peer(running.ingest)
+    for i in range(8):  # each takes the place of one before it
+        stream = peer.open(key=f"icu/p{i}/monitor/ecg")["stream"]
+        peer.socket.send(record(stream, 0, 0) + record(stream, 1, 10, kind=wire.END))
+        peer.acks(lambda ack, want=stream: ack.stream == want and ack.next_seq == 2)  # type: ignore[misc]
+    peer.close()
+    running.stop()
+    held = sorted(running.engine._streams.by_key)
+    database = sqlite3.connect(tmp_path / "j.db")
+    database.execute("UPDATE meta SET value = value + 5 WHERE name = 'low'")
+    database.commit()
+    database.close()
+    again = Running(journal=Journal(tmp_path / "j.db"), max_streams=3)
+    assert again.engine.recovered is not None
+    assert again.engine.recovered.damage == ("the number low",)
+    assert sorted(again.engine._streams.by_key) == held
+    again.stop()
+
+
+def test_an_engine_with_room_for_fewer_streams_names_those_that_it_can_not_take(tmp_path: Path) -> None:
+    first = Running(journal=Journal(tmp_path / "j.db"), max_streams=3)
+    peer = Peer(first.ingest)
+    for i in range(3):
+        stream = peer.open(key=f"icu/p{i}/monitor/ecg")["stream"]
+        peer.socket.send(record(stream, 0, 0))
+        peer.acks(lambda ack, want=stream: ack.stream == want and ack.next_seq == 1)  # type: ignore[misc]
+    peer.close()
+    first.stop()
+    second = Running(journal=Journal(tmp_path / "j.db"), max_streams=2)
+    assert second.engine.recovered is not None
+    (lost,) = second.engine.recovered.damage
+    assert lost.startswith("the state of icu/p2/monitor/ecg: there is no room")
+    second.stop()

@@ -174,10 +174,11 @@ def test_a_gateway_goes_on_with_the_next_engine_and_nothing_is_lost_or_said_twic
         Gateway(first.ends["ingest"]) as gateway,
     ):
 
-        def hear(patience_ms: int) -> None:
+        def hear(patience_ms: int) -> bool:
             while (message := subscriber.receive(patience_ms)) is not None:
                 if message.what == "beat":
                     found.append(message.payload["t"])
+            return True
 
         subscriber.status()
         stream = gateway.open(KEY, "ecg", 250, [Channel("II", "mV")])
@@ -192,9 +193,7 @@ def test_a_gateway_goes_on_with_the_next_engine_and_nothing_is_lost_or_said_twic
             gateway.poll(0)
             hear(0)
         gateway.end(stream)
-        end = time.monotonic() + 30
-        while not gateway.drain(0.1) and time.monotonic() < end:
-            hear(0)
+        assert wait_for(lambda: hear(0) and gateway.drain(0.1), 30)
         assert gateway.counters["lost_samples"] == 0
         hear(3000)
         assert found == [100.0 * k for k in range(40)]

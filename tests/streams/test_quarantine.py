@@ -1,0 +1,151 @@
+"""A stream whose input keeps failing is closed alone: its neighbours notice nothing."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.streams import chain
+from tests.streams.conftest import Peer, Running, wait_for
+from tests.streams.test_ingest import record
+from vitalcore.operator import Design, Signal
+from vitalcore.streams import quarantine
+from vitalcore.streams.gateway import Gateway
+from vitalcore.streams.journal import Journal
+from vitalcore.streams.maps import Channel
+from vitalcore.streams.subscriber import Subscriber
+from vitalcore.streams.wire import Code
+
+POISON = 666.0
+KEYS = [f"icu/p{i}/monitor/ecg" for i in range(4)]
+
+
+def step_many(*arguments: Any) -> int:
+    """Raise after some of the streams of a call have moved."""
+    n = chain.step_many(*arguments)
+    if (arguments[6] == POISON).any():
+        raise RuntimeError("planted")
+    return n
+
+
+@dataclass(frozen=True)
+class Fragile(chain.Peaks):
+    """The small chain, which a certain sample breaks."""
+
+    def design(self, signal: Signal) -> Design:
+        return replace(super().design(signal), many=step_many)
+
+
+def signals(n: int = 600) -> np.ndarray[Any, np.dtype[np.float32]]:
+    x = np.random.default_rng(3).uniform(-0.5, 0.9, (len(KEYS), n)).astype(np.float32)
+    x[:, ::50] = 2.0
+    return x
+
+
+def run(x: np.ndarray[Any, Any], **options: Any) -> tuple[dict[Any, Any], dict[str, Any]]:
+    """Send streams through one table; return what is said, by topic and number, and the counters."""
+    running = Running(chains={"ecg": Fragile()}, **options)
+    found: dict[Any, Any] = {}
+    with Subscriber(running.live, running.control, "icu/") as subscriber, Gateway(running.ingest, pack=50) as gateway:
+        subscriber.status()
+        streams = [gateway.open(key, "ecg", 250, [Channel("II", "mV")]) for key in KEYS]
+        assert wait_for(lambda: (gateway.poll(1), all(gateway.is_open(s) for s in streams))[1])
+        for at in range(0, x.shape[1], 10):
+            gateway.send_many(streams, x[:, at : at + 10, None], t0_ns=10**18 + at * 4_000_000)
+            gateway.poll(1)
+        wait_for(lambda: (gateway.poll(1), gateway.counters["held"] == 0)[1], 3)
+        while (message := subscriber.receive(500)) is not None:
+            payload = {k: v for k, v in message.payload.items() if k != "t_arrival_ns"}
+            header = message.header
+            found[message.topic, header.topic_seq] = (header.t_event_ns, header.t_known_ns, repr(payload))
+        counters = running.engine.counters()
+    assert running.alive
+    running.stop()
+    return found, counters
+
+
+def test_an_analysis_that_fails_closes_its_stream_and_the_others_are_the_same_to_the_bit() -> None:
+    x = signals()
+    clean, _ = run(x)
+    x[1, 305] = POISON
+    rough, counters = run(x)
+    others = {key for key in clean if not key[0].startswith(KEYS[1])}
+    assert len(others) > 30
+    assert {key: rough.get(key) for key in others} == {key: clean[key] for key in others}
+    gaps = [said for (topic, _), said in rough.items() if topic == f"{KEYS[1]}/gap/"]
+    assert len(gaps) == 1
+    assert "'quarantined'" in gaps[0][2]
+    assert (counters["quarantined"], counters["quarantines"], counters["streams"]) == (1, 1, 3)
+
+
+def test_records_that_break_the_format_again_and_again_close_their_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "CLOSED_S", 1.0)
+    running = Running()
+    peer, other = Peer(running.ingest), Peer(running.ingest)
+    stream, theirs = peer.open()["stream"], other.open(key=KEYS[2])["stream"]
+    peer.socket.send(record(stream, 0, 0))
+    bad = bytearray(record(stream, 1, 10))
+    bad[70] ^= 1
+    for k in range(quarantine.REFUSALS):
+        if k == 5:
+            other.socket.send(record(theirs, 0, 0))  # no good record of this stream
+        peer.socket.send(bytes(bad))
+    told = [ack.code for ack in peer.acks(lambda ack: ack.code == Code.QUARANTINED) if ack.code]
+    assert set(told[:-1]) == {Code.BAD_FRAME}  # one word for all that came together
+    early = peer.open()
+    assert (early["type"], early["code"]) == ("ERR", Code.QUARANTINED)
+    assert "16 records in a row broke the format" in early["message"]
+    assert wait_for(lambda: peer.open()["type"] == "OPEN_OK")
+    again = peer.open()
+    assert (again["next_seq"], again["next_index"]) == (1, 10)
+    peer.socket.send(record(again["stream"], 1, 10))
+    assert peer.acks(lambda ack: ack.code == 0 and ack.next_seq == 2)
+    other.socket.send(record(theirs, 1, 10))
+    assert other.acks(lambda ack: ack.next_seq == 2)[-1].code == 0
+    for each in (peer, other):
+        each.close()
+    running.stop()
+
+
+def test_bad_records_with_good_ones_between_close_nothing(running: Running, peer: Peer) -> None:
+    stream = peer.open()["stream"]
+    for seq in range(2 * quarantine.REFUSALS):
+        bad = bytearray(record(stream, seq, 10 * seq))
+        bad[70] ^= 1
+        peer.socket.send(bytes(bad))
+        peer.socket.send(record(stream, seq, 10 * seq))
+    assert peer.acks(lambda ack: ack.code == 0 and ack.next_seq == 2 * quarantine.REFUSALS)
+    assert running.engine.counters()["quarantines"] == 0
+
+
+def test_a_gateway_comes_back_after_the_quarantine_behind_what_broke_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "CLOSED_S", 1.0)
+    running = Running(chains={"ecg": Fragile()})
+    with Gateway(running.ingest) as gateway:
+        stream = gateway.open(KEYS[0], "ecg", 250, [Channel("II", "mV")])
+        gateway.send(stream, np.ones(10, np.float32))
+        gateway.send(stream, np.full(10, POISON, np.float32))
+        gateway.send(stream, np.ones(10, np.float32))
+        assert gateway.drain(20)
+        assert gateway.errors == {}
+    assert running.engine.counters()["quarantines"] == 1
+    assert running.engine.counters()["quarantined"] == 0
+    running.stop()
+
+
+def test_a_journal_with_a_record_that_breaks_the_analysis_can_be_gone_on_from(tmp_path: Path) -> None:
+    x = signals(200)
+    x[1, 105] = POISON
+    run(x, journal=Journal(tmp_path / "j.db"))
+    again = Running(chains={"ecg": Fragile()}, journal=Journal(tmp_path / "j.db"))
+    recovered = again.engine.recovered
+    assert recovered is not None
+    assert (recovered.streams, recovered.damage) == (3, ())
+    again.stop()
+
+
+def test_a_code_is_as_the_page_of_the_protocol_says() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
+    assert f"| {int(Code.QUARANTINED)} | QUARANTINED |" in page
