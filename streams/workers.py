@@ -29,7 +29,10 @@ PORTS_FROM = 10  # worker i listens this many ports above the front's ingest, pl
 START_S = 300.0  # kernels may have to be compiled
 TELL_S = 1.0
 BACKOFF_S = (0.1, 5.0)  # before a worker that died at once is started again: at first, at most
-_ZERO = "messages records samples refused streams streams_opened streams_ended connections connections_opened published quarantined quarantines"
+_ZERO = (
+    "messages records samples refused streams streams_opened streams_ended connections connections_opened published"
+    " quarantined quarantines"
+)
 # what a worker has counted before it is up
 _NOTHING: dict[str, Any] = dict.fromkeys((*_ZERO.split(), *COUNTS), 0)
 _NOTHING |= {"latency_ns": [0, 0, 0], "ack": "received", "storage": "ok"}
