@@ -14,6 +14,7 @@ from vitalcore.streams.entries import Entry
 
 FORMAT = 2
 APPLICATION = 0x76636A31  # vcj1
+_UNLIKELY = 1 << 62  # a number that only damage makes
 NUMBERS = ("low", "last", "streams")  # in `meta`: where recovery begins, the last entry, how many states there are
 
 _SCHEMA = """
@@ -98,16 +99,19 @@ class Archive:
 
     def last_id(self) -> int:
         """Return the number of the last entry that there was."""
-        found = [self.number("last")]
-        for sql in ("SELECT max(id) FROM log", "SELECT max(as_of) FROM stream"):
-            found += [value or 0 for (value,) in self._select(sql)]
-        return max(found)
+        last = self.number("last")
+        if last:
+            return last
+        for (highest,) in self._select("SELECT max(id) FROM log WHERE id < ?", _UNLIKELY):
+            last = highest or 0
+        return last
 
     def saves(self) -> Iterator[Save]:
         """Read the saved states."""
         latest: dict[str, int] = {}
         for key, as_of in self._scan("stream", "key, as_of"):
-            latest[key] = max(as_of, latest.get(key, 0))
+            if isinstance(as_of, int):
+                latest[key] = max(as_of, latest.get(key, 0))
         due, found = self.number("streams"), 0
         for key, as_of, state, crc in self._scan("stream", "key, as_of, state, crc"):
             found += 1
@@ -294,5 +298,7 @@ def used_bytes(database: sqlite3.Connection) -> int:
 
 
 def checksum(body: bytes, *fields: int | str) -> int:
-    """Return the checksum of a row."""
+    """Return the checksum of a row; -1, which is none, where a damaged one holds no bytes."""
+    if not isinstance(body, bytes):
+        return -1
     return zlib.crc32(repr(fields).encode(), zlib.crc32(body))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vitalcore.errors import ProtocolError
 from vitalcore.kernels import records
 from vitalcore.kernels.records import ROW
-from vitalcore.streams import entries, maps, wire
+from vitalcore.streams import entries, log, maps, wire
 from vitalcore.streams.entries import Entry
 from vitalcore.streams.guard import Guard
 from vitalcore.streams.keeper import Keeper
@@ -296,7 +296,7 @@ class Ingest:
                 for row in mine.tolist():
                     self._push(table, rows, which[of == row], data)
             elif stream is not None:
-                self._isolate(stream, f"its analysis failed ({type(error).__name__})", settle=False)
+                self._isolate(stream, _failed(error), settle=False)
             return
         if table.timed:
             self._live.frames(x, offsets, slots, rows["index"][which])
@@ -314,7 +314,11 @@ class Ingest:
         missing, index = int(row["missing"]), int(row["index"])
         if missing > 0:
             table = self._streams.tables[held["table"]]
-            found = table.ward.gap(int(held["slot"]), missing)
+            try:
+                found = table.ward.gap(int(held["slot"]), missing)
+            except Exception as error:
+                self._isolate(stream, _failed(error), settle=False)
+                return
             self._live.findings(table, found, self._arrival_ns)
         if missing:
             cause = "discontinuity" if missing < 0 else "declared" if row["kind"] == wire.GAP else "undeclared"
@@ -336,7 +340,7 @@ class Ingest:
             self._send(stream.identity, self._refusal(stream.row, Code.QUARANTINED))
         self._guard.note("quarantine", why, stream.user, stream.key)
         self.quarantine.close(stream.key, row, why)
-        _log.warning("%s is closed for a while: %s", stream.key, why)
+        _log.warning("%s is closed for a while: %s", log.shown(stream.key), why)
         self._streams.forget(stream)
 
     def finish(self, stream: Stream) -> None:
@@ -344,7 +348,12 @@ class Ingest:
         held = self._streams.rows[stream.row]
         if held["table"] >= 0:
             table = self._streams.tables[held["table"]]
-            self._live.findings(table, table.ward.finish(int(held["slot"])), self._arrival_ns)
+            try:
+                found = table.ward.finish(int(held["slot"]))
+            except Exception as error:  # it ends all the same
+                _log.warning("%s has no end: %s", log.shown(stream.key), _failed(error))
+            else:
+                self._live.findings(table, found, self._arrival_ns)
             self._streams.close_slot(stream)
             self.counters["streams_ended"] += 1
 
@@ -457,6 +466,10 @@ class Ingest:
             self._socket.send_multipart([identity, message], zmq.NOBLOCK)
         except zmq.ZMQError:
             return  # the peer is gone or does not read; what is owed is cumulative and will be owed again
+
+
+def _failed(error: Exception) -> str:
+    return f"its analysis failed ({type(error).__name__})"
 
 
 def parts(of: NDArray[np.int64], tick: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -271,8 +271,9 @@ def lock(path: Path) -> IO[bytes]:
 def _write(database: sqlite3.Connection, batch: _Batch) -> None:
     database.execute("BEGIN IMMEDIATE")
     try:
+        # where damage has made up a number, its row gives way
         database.executemany(
-            "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?)",
             [(e.id, e.kind, e.t_ns, e.body, checksum(e.body, e.id, e.kind, e.t_ns)) for e in batch.entries],
         )
         database.executemany(
@@ -358,8 +359,14 @@ def _erase(database: sqlite3.Connection, job: Erasure) -> bool:
     try:
         inside = job.prefix, job.prefix[:-1] + "0"  # which is what follows a slash
         if job.openings is None:
-            rows = database.execute("SELECT id, key, body FROM opening WHERE id <= ? ORDER BY id", (job.last,))
-            job.openings = deque((id_, entries.read(body)["handle"], key) for id_, key, body in rows)
+            rows = database.execute(
+                "SELECT id, key, t_ns, body, crc FROM opening WHERE id <= ? ORDER BY id", (job.last,)
+            )
+            job.openings = deque(
+                (id_, entries.read(body)["handle"], key)
+                for id_, key, t_ns, body, crc in rows
+                if crc == checksum(body, id_, key, t_ns)
+            )
         job.gone += database.execute(
             "DELETE FROM stream WHERE key >= ? AND key < ? AND as_of <= ?", (*inside, job.last)
         ).rowcount

@@ -25,8 +25,8 @@
 enum { HEADER = 64, ACKNOWLEDGEMENT = 40, MAX_RECORD = 262144, MAX_CHANNELS = 64 };
 enum { DATA = 1, GAP = 2, END = 3 };            /* kinds of records */
 enum { F32 = 3, RESEND = 16 };                  /* their dtype, and a flag */
-enum { BAD_FRAME = 1, NOT_OPEN = 2, STALE_SESSION = 3, SEQ_GAP = 4, NO_CREDIT = 5, FORBIDDEN = 7, SHUTTING_DOWN = 10,
-       STORAGE = 11, QUARANTINED = 12, FULL = 34 };
+enum { BAD_FRAME = 1, NOT_OPEN = 2, STALE_SESSION = 3, SEQ_GAP = 4, NO_CREDIT = 5, FORBIDDEN = 7, STORAGE = 11,
+       FULL = 34, NOT_NOW = 10, NOT_NOW_LAST = 31 };
 enum { SILENCE_MS = 1000, AWAY_MS = 5000 };
 
 typedef struct {
@@ -344,7 +344,7 @@ static void hear_acknowledgement(const uint8_t *at, int64_t now) {
     credit_records = (uint32_t)get(at + 20, 4);
     credit_bytes = (uint32_t)get(at + 32, 4);
     if (code == 0 || code == STORAGE) return;   /* ACK; STORAGE in one says that the engine's disk refuses */
-    if (code == SHUTTING_DOWN || code == QUARANTINED) { handle = 0; ask_ms = now + SILENCE_MS; return; }
+    if (code >= NOT_NOW) { handle = 0; ask_ms = now + SILENCE_MS; return; }
     unsent = first;                             /* the others say what is expected next: go back to it */
     if (code == SEQ_GAP || code == NO_CREDIT || first == next) return;
     refusals = refused_seq == first ? refusals + 1 : 1;
@@ -370,8 +370,7 @@ static void hear_map(const uint8_t *message, size_t size, int64_t now) {
             fprintf(stderr, "gateway: an acknowledgement means %s\n", text_of(message, size, "ack"));
     } else if (!strcmp(type, "ERR")) {
         uint64_t code = number_of(message, size, "code");
-        if (code != FULL && code != SHUTTING_DOWN && code != STORAGE && code != QUARANTINED)
-            give_up(key, text_of(message, size, "message"));
+        if (code != FULL && (code < NOT_NOW || code > NOT_NOW_LAST)) give_up(key, text_of(message, size, "message"));
     } else if (!strcmp(type, "REDIRECT")) {
         go_to(text_of(message, size, "endpoint"));
         redirected_ms = now;

@@ -13,7 +13,8 @@ import { Dealer } from "zeromq"
 import { KIND, acknowledgements, isMap, pack, spellRecord, unpack, useKeys } from "./wire.mjs"
 
 const [BAD_FRAME, NOT_OPEN, STALE_SESSION, SEQ_GAP, NO_CREDIT] = [1, 2, 3, 4, 5]
-const [FORBIDDEN, SHUTTING_DOWN, STORAGE, QUARANTINED, FULL] = [7, 10, 11, 12, 34]
+const [FORBIDDEN, STORAGE, FULL] = [7, 11, 34]
+const isNotNow = (code) => code >= 10 && code <= 31
 const SILENCE_MS = 1000
 
 const { values: asked, positionals } = parseArgs({
@@ -144,7 +145,7 @@ async function hearAcknowledgement(ack) {
   heldBelow(ack.nextSeq)
   credit = { records: ack.creditRecords, bytes: ack.creditBytes }
   if (ack.code === 0 || ack.code === STORAGE) return // STORAGE in an ACK says that the engine's disk refuses
-  if (ack.code === SHUTTING_DOWN || ack.code === QUARANTINED) {
+  if (isNotNow(ack.code)) {
     handle = 0
     askAt = Date.now() + SILENCE_MS
     return
@@ -166,7 +167,7 @@ async function hearMap(fields) {
     unsent = firstSeq()
     if (fields.ack !== asked.ack) console.error(`gateway: an acknowledgement means ${fields.ack}`)
   } else if (fields.type === "ERR") {
-    if (![FULL, SHUTTING_DOWN, STORAGE, QUARANTINED].includes(Number(fields.code))) giveUp(fields.message)
+    if (fields.code !== FULL && !isNotNow(fields.code)) giveUp(fields.message)
   } else if (fields.type === "REDIRECT") {
     giveUp(`another engine has it: --endpoint ${fields.endpoint}`)
   }

@@ -133,6 +133,10 @@ function joined(answer) {
   for (const [topic, header, payload] of answer.items) {
     const message = decode(topic, header, payload)
     if (!message) continue
+    if (!queue) {
+      take(message) // joined before: what was said while the connection was down is a hole
+      continue
+    }
     // the last word of each topic; of alarms, of each that stands: what lies between is history
     begin(message.topic, message.seq + 1, message.tKnownNs)
     say(message)
@@ -141,8 +145,10 @@ function joined(answer) {
     joining = { ...joining, after: answer.items.at(-1)[0], at: 0 }
     return
   }
+  joining = null
+  if (!queue) return
   const waiting = queue
-  queue = joining = null
+  queue = null
   console.error("subscriber: ready")
   waiting.forEach(sort)
 }
@@ -185,6 +191,7 @@ function finish() {
   process.exit(0)
 }
 
+live.events.on("handshake", () => (joining ??= { id: `join ${++lastId}`, after: "", at: 0 }))
 process.on("SIGINT", finish).on("SIGTERM", finish)
 setInterval(() => {
   askAgain()

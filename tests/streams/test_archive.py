@@ -91,3 +91,24 @@ def test_a_damaged_number_and_a_lost_state_are_named(tmp_path: Path) -> None:
     assert [save.key for save in reader.saves()] == [kept.KEYS[1]]
     assert reader.damage == ["the number low", "1 states of 2"]
     reader.close()
+
+
+def test_a_row_whose_type_is_damaged_is_a_damaged_row(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    long_journal(path, 5)
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA writable_schema = ON")
+    database.execute("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name IN ('log', 'stream')")
+    database.commit()
+    database.close()
+    database = sqlite3.connect(path)
+    database.execute("UPDATE log SET body = 7 WHERE id = 3")
+    database.execute("INSERT INTO stream VALUES ('icu/p1/monitor/ecg', 'x', 5, 0)")
+    database.commit()
+    database.close()
+    reader = Archive(path)
+    assert [entry.id for entry in reader.entries()] == [1, 2, 4, 5]
+    assert list(reader.saves()) == []
+    assert reader.damage == ["entry 3", "the state of icu/p1/monitor/ecg"]
+    assert reader.last_id() == 5
+    reader.close()

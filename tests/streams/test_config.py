@@ -51,6 +51,15 @@ def test_an_error_names_the_file_the_line_the_key_the_limit_and_the_value(text: 
         parse(text, HERE)
 
 
+def test_the_unit_of_systemd_starts_the_engine_with_options_there_are() -> None:
+    unit = (Path(__file__).resolve().parents[2] / "packaging" / "vitalcore.service").read_text()
+    (command,) = re.findall(r"^ExecStart=\S+/vitalcore serve (.*)$", unit, re.M)
+    given = {flag.removeprefix("--").replace("-", "_") for flag in command.split()[::2]}
+    assert given <= {"config", *config.options()}
+    for line in ("Type=notify", "Restart=on-failure", "StateDirectory=vitalcore", "NoNewPrivileges=yes"):
+        assert f"{line}\n" in unit
+
+
 def test_a_file_that_is_not_there_or_no_toml_is_named(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"none\.toml"):
         read(tmp_path / "none.toml", {})

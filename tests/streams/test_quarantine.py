@@ -146,6 +146,33 @@ def test_a_journal_with_a_record_that_breaks_the_analysis_can_be_gone_on_from(tm
     again.stop()
 
 
+def test_an_analysis_that_fails_in_a_gap_or_at_the_end_harms_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Running()
+    peer, other = Peer(running.ingest), Peer(running.ingest)
+    streams = [peer.open(key=key)["stream"] for key in KEYS[:2]]
+    theirs = other.open(key=KEYS[2])["stream"]
+    for stream in streams:
+        peer.socket.send(record(stream, 0, 0))
+        peer.acks(lambda ack, want=stream: ack.stream == want and ack.next_seq == 1)  # type: ignore[misc]
+    (table,) = running.engine._streams.tables
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(table.ward, "gap", fail)
+    monkeypatch.setattr(table.ward, "finish", fail)
+    peer.socket.send(record(streams[0], 1, 20))
+    peer.acks(lambda ack: ack.code == Code.QUARANTINED)
+    peer.socket.send(record(streams[1], 1, 10, kind=3))
+    peer.acks(lambda ack: ack.stream == streams[1] and ack.next_seq == 2)
+    other.socket.send(record(theirs, 0, 0))
+    assert other.acks(lambda ack: ack.next_seq == 1)[-1].code == 0
+    assert running.engine.counters()["quarantines"] == 1
+    for each in (peer, other):
+        each.close()
+    running.stop()
+
+
 def test_a_code_is_as_the_page_of_the_protocol_says() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
     assert f"| {int(Code.QUARANTINED)} | QUARANTINED |" in page

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.streams import kept
-from tests.streams.conftest import Peer, Running
+from tests.streams.chain import Peaks
+from tests.streams.conftest import ANY, Peer, Running
 from vitalcore.errors import JournalError
 from vitalcore.streams import wal
 from vitalcore.streams.archive import Archive
+from vitalcore.streams.engine import Engine
 from vitalcore.streams.inventory import sessions_of, verify
 from vitalcore.streams.journal import Journal
 from vitalcore.streams.salvage import salvage
@@ -44,8 +46,11 @@ def test_an_engine_refuses_a_broken_journal_by_name_and_goes_on_with_the_salvage
         if data[at] in (5, 13) and b"icu/p1/monitor" in data[at : at + 4096]:
             data[at] ^= 8  # no kind of page
     path.write_bytes(data)
+    journal = Journal(path)
+    engine = Engine(ANY, ANY, ANY, {"ecg": Peaks()}, journal=journal)
     with pytest.raises(JournalError, match=f"vitalcore journal salvage {path} NEW"):
-        Journal(path)
+        engine.run()
+    journal.close()
     _, lost = salvage(path, tmp_path / "new.db")
     assert lost
     again = Running(journal=Journal(tmp_path / "new.db"))

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tests.streams.chain import Peaks
+from vitalcore.alarms import Book, shipped
+from vitalcore.ecg import Ecg
 from vitalcore.face import Face
 from vitalcore.streams.maps import Channel, Open
 from vitalcore.streams.table import IDLE_NS, Refusal, Streams, due, half_used
@@ -109,3 +111,18 @@ def test_faces_of_every_known_detector_are_told_apart_by_their_number_of_points(
     assert [table.columns for table in held.tables] == [205, 1405, 1435]
     with pytest.raises(Refusal, match="1434"):
         held.open(replace(opened, key="icu/p9/camera/face", channels=(Channel(),) * 9), b"peer", 0)
+
+
+def test_other_limits_reach_the_open_streams_whose_own_nobody_has_changed() -> None:
+    held = Streams({"ecg": Ecg()}, 4, 1 << 24, shipped())
+    plain, changed = (held.open(replace(OPENED, key=f"icu/{name}/monitor/ecg"), b"peer", 0) for name in "ab")
+    assert changed.limits is not None
+    held.configure(changed, changed.limits.changed({"heart_rate_high_per_min": 150}))
+    adult = shipped().of().changed({"heart_rate_high_per_min": 131})
+    fresh = Book({"adult": adult}, "adult", {})
+    assert list(held.rebook(fresh)) == [plain]
+    assert plain.limits == adult
+    assert changed.limits.heart_rate_high_per_min == 150
+    later = held.open(replace(OPENED, key="icu/c/monitor/ecg"), b"peer", 0)
+    assert later.limits == adult
+    assert list(held.rebook(fresh)) == []
