@@ -1,12 +1,10 @@
 """Noise on the line: hostile bytes beside a good stream, and a link that doubles, cuts, flips and loses.
 
 The engine is turned by hand, in this thread: what it would raise is raised here. Everything goes over its real sockets.
-`python -m benchmarks.faults_frames [OPTIONS OF LIBFUZZER]` lets atheris look for more, where it is installed.
 """
 
 import random
 import struct
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -52,7 +50,7 @@ class Hall:
     """
 
     def __init__(self) -> None:
-        self.engine = Engine(ANY, ANY, ANY, chains={"ecg": Peaks(), "face": Peaks()}, max_streams=64)
+        self.engine = Engine(ANY, ANY, ANY, chains={"ecg": Peaks(), "face": Peaks()}, max_streams=4096)
         ends = self.engine.endpoints
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._good, self._bad, self._control = (self._dealer(ends[n]) for n in ("ingest", "ingest", "control"))
@@ -244,7 +242,9 @@ def _play(examples: int, number: int | None) -> tuple[Found, int]:
         seq = 0
 
         def take(recipe: bytes) -> None:
-            nonlocal seq
+            nonlocal seq, theirs
+            if not batch and number is not None:
+                theirs = hall.open(f"bad/q{seq}/m/ecg", good=False)  # the last one is in quarantine by now
             message = hostile(recipe, theirs)
             if number is not None:
                 hall.send(message, good=False)
@@ -343,25 +343,3 @@ def run(long: bool) -> Iterator[Row]:
     for number in range(50 if long else 1):
         yield malformed(20_000, number)
     yield spoiled(100_000)
-
-
-def main() -> None:
-    """Let atheris look for bytes that the engine does not survive, until it is stopped."""
-    import atheris  # type: ignore[import-untyped]  # optional: it has wheels for Linux only
-
-    with Hall() as hall:
-        handle = hall.open(BAD, good=False)
-
-        def take(recipe: bytes) -> None:
-            message = hostile(recipe, handle)
-            hall.send(message, good=False)
-            hall.ask(message)
-            hall.turn()
-
-        atheris.instrument_all()
-        atheris.Setup(sys.argv, take)
-        atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()
