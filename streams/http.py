@@ -109,12 +109,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Answer(BaseHTTPRequestHandler):
-    server: _Server
     timeout = PATIENCE_S
     server_version, sys_version = "vitalcore", ""
 
     def do_GET(self) -> None:
         """Answer a request."""
+        assert isinstance(self.server, _Server)
         engine, path = self.server.engine, self.path.split("?", 1)[0]
         if path == "/metrics":
             self._answer(200, metrics.render(engine), metrics.CONTENT_TYPE)

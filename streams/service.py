@@ -68,11 +68,12 @@ class Service:
         with ExitStack() as stack:
             engine = _engine(config)
             stack.callback(engine.close)
+            where = dict(engine.endpoints)
             if config.http:
                 server = http.Server(engine, config.http, config.http_anywhere)
                 stack.callback(server.close)
+                where["http"] = server.url
             stack.enter_context(log.writing(config.log, config.log_level))
-            where = engine.endpoints | ({"http": server.url} if config.http else {})
             log.tell("start", logging.INFO, engine=engine.counters()["engine"], instance=engine.instance, **where)
             self._compile(parts())
             watch = threading.Thread(target=self._watch, args=(engine, config, where), name="service", daemon=True)
