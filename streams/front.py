@@ -17,6 +17,7 @@ from vitalcore.streams.table import Refusal
 from vitalcore.streams.wire import Ack, Code
 
 PATIENCE_NS = 1_000_000_000  # a worker that has not answered a request by then is left out
+ERASING = 600  # times longer: bytes are removed before it is answered
 MAX_PENDING = 4096  # requests under way
 MAX_DRAIN = 1024  # messages passed on before anything else has its turn
 
@@ -126,7 +127,7 @@ class Front:
                 work[socket]()
             now_ns = time.monotonic_ns()
             for number, pending in list(self._pending.items()):
-                if now_ns - pending.since_ns > PATIENCE_NS:
+                if now_ns - pending.since_ns > PATIENCE_NS * (ERASING if pending.type_ == "ERASE" else 1):
                     self._answer(number)
             if now_ns >= look_at:
                 look_at = now_ns + 1_000_000_000
@@ -214,10 +215,7 @@ class Front:
             code = error.code if isinstance(error, Refusal) else Code.BAD_MESSAGE
             return maps.pack("ERR", code=int(code), message=str(error), id=mark)
         self._marks += 1
-        about = fields.get("key") or fields.get("topic") or fields.get("prefix")
-        to = range(len(self._asked))
-        if isinstance(about, str) and about.count("/") >= 2 and not about.startswith("-"):
-            to = range(place(about, len(self._asked)), place(about, len(self._asked)) + 1)
+        to = _whose(fields, len(self._asked))
         type_ = fields.pop("type")
         self._pending[self._marks] = _Pending(identity, mark, type_, set(to), time.monotonic_ns())
         for number in to:
@@ -257,6 +255,15 @@ class Front:
         if pending.mark is not None:
             whole["id"] = pending.mark
         _send(self._sockets[2], pending.identity, maps.pack(whole.pop("type"), **whole))
+
+
+def _whose(fields: Mapping[str, Any], workers: int) -> Sequence[int]:
+    """Tell which workers a request is for: a key or topic names its subject, a prefix does if it goes beyond it."""
+    for name, least in (("key", 2), ("topic", 2), ("prefix", 3)):
+        about = fields.get(name)
+        if isinstance(about, str) and len(about.split("/")) >= least:
+            return [place(about, workers)]
+    return range(workers)
 
 
 def merge(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.streams.conftest import ANY, Peer
 from vitalcore.streams import maps
-from vitalcore.streams.front import Address, Front, merge, place
+from vitalcore.streams.front import Address, Front, _whose, merge, place
 from vitalcore.streams.wire import Code, decode_acks
 
 
@@ -52,6 +52,15 @@ def test_a_request_of_a_worker_that_is_away_is_answered_and_says_so(front: Front
     answer = maps.unpack(ask(front, peer, maps.pack("REPLAY", topic="icu/p1/monitor/ecg/beat/", id=5)))
     assert (answer["type"], answer["code"], answer["id"]) == ("ERR", Code.NOT_FOUND, 5)
     peer.close()
+
+
+def test_who_is_asked_hangs_on_how_much_of_the_subject_is_named() -> None:
+    mine = [place("icu/p1", 4)]
+    for one in ({"key": "icu/p1"}, {"key": "icu/p1/monitor/ecg"}, {"topic": "icu/p1/monitor/ecg/beat/"}):
+        assert list(_whose(one, 4)) == mine
+    assert list(_whose({"prefix": "icu/p1/"}, 4)) == mine
+    for all_ in ({"prefix": "icu/p1"}, {"prefix": ""}, {}):  # p12 begins so, too
+        assert list(_whose(all_, 4)) == [0, 1, 2, 3]
 
 
 def test_numbers_add_up_and_delays_are_the_slowest() -> None:
