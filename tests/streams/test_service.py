@@ -26,6 +26,7 @@ from vitalcore.streams.subscriber import Subscriber
 LIGHT = [sys.executable, "-m", "tests.streams.light"]
 ANYWHERE = [part for name in ("ingest", "live", "control") for part in (f"--{name}", "tcp://127.0.0.1:*")]
 KEY = "icu/subject-17/monitor/ecg"
+STARTED: list[subprocess.Popen[str]] = []
 
 
 class Service:
@@ -37,6 +38,7 @@ class Service:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {})
         )
+        STARTED.append(self.process)
         self.lines: list[dict[str, Any]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -75,12 +77,20 @@ class Service:
         return code
 
 
+@pytest.fixture(autouse=True)
+def none_is_left() -> Iterator[None]:
+    """End what a test that failed has left running."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
 @pytest.fixture
-def service() -> Iterator[Service]:
-    made = Service()
-    yield made
-    if made.process.poll() is None:
-        made.end(signal.SIGKILL)
+def service() -> Service:
+    return Service()
 
 
 def play(service: Service, n: int = 500) -> None:
