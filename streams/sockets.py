@@ -37,8 +37,6 @@ def is_loopback(endpoint: str) -> bool:
 
     Errors: ParameterError
     """
-    if endpoint.startswith("ipc://"):
-        return True
     match = _TCP.fullmatch(endpoint)
     if match is None:
         raise ParameterError(f"{endpoint} is no endpoint such as tcp://127.0.0.1:7401")
@@ -66,9 +64,10 @@ def serve(
 ) -> "zmq.Socket[bytes]":
     """Bind an engine's socket.
 
-    kind   : zmq.ROUTER or zmq.XPUB
-    keys   : the engine's; then only who the authenticator of this context admits gets in. None: loopback only
-    domain : what the authenticator is told of where somebody knocks
+    kind     : zmq.ROUTER or zmq.XPUB
+    endpoint : tcp://, or ipc:// of a worker for the front before it
+    keys     : the engine's; then only who the authenticator of this context admits gets in. None: loopback only
+    domain   : what the authenticator is told of where somebody knocks
 
     Errors: ParameterError where the endpoint leaves this machine without keys, or can't be bound.
     """
@@ -89,7 +88,7 @@ def serve(
     if "[" in endpoint:
         socket.set(zmq.IPV6, 1)
     try:
-        socket.bind(check_loopback(endpoint, keys is not None))
+        socket.bind(endpoint if endpoint.startswith("ipc://") else check_loopback(endpoint, keys is not None))
     except zmq.ZMQError as error:
         socket.close()
         raise ParameterError(f"can't bind {endpoint}: {error.strerror}") from None
