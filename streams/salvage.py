@@ -61,7 +61,7 @@ def _settle(path: Path, copy: Path) -> None:
 
 def _copy(archive: Archive, new: Path) -> dict[str, int]:
     database = connect(new, "FULL")
-    copied = dict.fromkeys(("log", "opening", "stream", "result"), 0)
+    copied: dict[str, int] = {"log": 0, "opening": 0, "stream": 0, "result": 0}
     rows = {
         "log": ((e.id, e.kind, e.t_ns, e.body, checksum(e.body, e.id, e.kind, e.t_ns)) for e in archive.entries()),
         "opening": ((o.id, o.key, o.t_ns, o.body, checksum(o.body, o.id, o.key, o.t_ns)) for o in archive.openings()),

@@ -39,6 +39,7 @@ def test_gaps_are_nan_scales_are_applied_and_time_is_the_streams(tmp_path: Path,
     lead = {"label": "V1", "unit": "mV", "scale": 0.005, "offset": -1.0}
     stream = peer.open(dtype="i16", channels=[lead])["stream"]
     t0_ns = 1_700_000_000_000_000_000
+    values = np.zeros((10, 1), "<i2")
     for seq, at in enumerate((0, 10, 40)):
         values = np.arange(at, at + 10, dtype="<i2")[:, None]
         peer.socket.send(wire.encode_record(Record(wire.DATA, 7, stream, seq, at, values, t0_ns + at * 4_000_000)))
