@@ -56,6 +56,7 @@ def run(script: str, folder: Path) -> str:
 @pytest.mark.skipif(ports_are_taken(), reason="another engine listens on the ports of the README")
 def test_the_commands_for_gateways_run(folder: Path) -> None:
     (script,) = blocks("Pipe samples in", "sh")
+    run("vitalcore warmup", folder)  # a first start compiles, which takes longer than a reader is let wait here
     # an engine needs a moment before a reader can knock
     said = run(script.replace("vitalcore replay", "sleep 8\nvitalcore replay", 1), folder)
     assert "0 samples lost" in said
