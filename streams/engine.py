@@ -95,14 +95,7 @@ class Engine:
         self.ready = threading.Event()
         self._started_ns = time.time_ns()
         streams = Streams(self._chains, max_streams, memory, limits)
-        greeting = {
-            "version": maps.WIRE_VERSION,
-            "engine": f"vitalcore {version()}",
-            "instance": self.instance,
-            "max_record": wire.MAX_RECORD,
-            "max_records": wire.MAX_RECORDS,
-            "max_message": wire.MAX_MESSAGE,
-        }
+        greeting = maps.greeting(self.instance)
         self._streams = streams
         self.journal = journal
         self._keeper = Keeper(streams, journal)

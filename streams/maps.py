@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from vitalcore.errors import ProtocolError
 from vitalcore.operator import Signal
 from vitalcore.streams import pseudonyms
-from vitalcore.streams.wire import DTYPE_NAMES, MAX_CHANNELS, MAX_INDEX, MAX_MESSAGE
+from vitalcore.streams.wire import DTYPE_NAMES, MAX_CHANNELS, MAX_INDEX, MAX_MESSAGE, MAX_RECORD, MAX_RECORDS
+from vitalcore.version import version
 
 MAX_STR = 512
 MAX_MAP = 64
@@ -75,6 +76,21 @@ class Open:
     def name(self) -> str:
         """Name the stream among those of an engine: a backlog has its own state and topics beside the live one."""
         return f"{self.key}/backfill" if self.backfill else self.key
+
+
+def greeting(instance: str) -> dict[str, Any]:
+    """Return what WELCOME says beside the time.
+
+    instance : another one after each start of an engine
+    """
+    return {
+        "version": WIRE_VERSION,
+        "engine": f"vitalcore {version()}",
+        "instance": instance,
+        "max_record": MAX_RECORD,
+        "max_records": MAX_RECORDS,
+        "max_message": MAX_MESSAGE,
+    }
 
 
 def is_map(message: bytes) -> bool:

@@ -134,7 +134,8 @@ def connect(
         socket.set(zmq.CURVE_PUBLICKEY, keys.public.encode())
         socket.set(zmq.CURVE_SECRETKEY, keys.secret.encode())
     socket.set(zmq.RECONNECT_IVL, 50)
-    socket.set(zmq.RECONNECT_IVL_MAX, 2000)
+    if not endpoint.startswith("ipc://"):  # a worker that comes back is not kept waiting by its own front
+        socket.set(zmq.RECONNECT_IVL_MAX, 2000)
     if kind in (zmq.SUB, zmq.XSUB):
         socket.set(zmq.RCVHWM, FAN_OUT)
     elif not queue:

@@ -17,7 +17,7 @@ from typing import Any
 
 from vitalcore.alarms import Book
 from vitalcore.errors import ParameterError, VitalcoreError
-from vitalcore.streams import maps, sockets, wire
+from vitalcore.streams import maps, sockets
 from vitalcore.streams.engine import Engine
 from vitalcore.streams.front import Address, Front, merge
 from vitalcore.streams.guard import Security
@@ -71,15 +71,9 @@ class Workers:
         ]
         self._epochs = [0] * workers
         self.instance = os.urandom(8).hex()
-        greeting = {
-            "version": maps.WIRE_VERSION,
-            "engine": f"vitalcore {version()}",
-            "instance": self.instance,
-            "max_record": wire.MAX_RECORD,
-            "max_records": wire.MAX_RECORDS,
-            "max_message": wire.MAX_MESSAGE,
-        }
-        self._front = Front(self._addresses, self._epochs, ingest, live, control, greeting, security)
+        self._front = Front(
+            self._addresses, self._epochs, ingest, live, control, maps.greeting(self.instance), security
+        )
         self.endpoints = self._front.endpoints
         self._spawn = multiprocessing.get_context("spawn")
         self._processes: list[BaseProcess | None] = [None] * workers
