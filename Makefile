@@ -19,8 +19,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)   ## 30 s of real ECG and PPG and a simulated face, live from a gateway to a subscriber
 	$(BIN)/vitalcore demo
 
-test: check      ## everything: style, types, import floors, tests
-	$(BIN)/python -m pytest -q
+test: check warmup ## everything: style, types, import floors, tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 check: $(STAMP)  ## style, types and import floors only
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.faults import Row
-from benchmarks.faults_engine import FS_HZ, Served
+from benchmarks.faults_engine import FS_HZ, LIGHT, Served
 from tests.streams import kept
 from tests.streams.chain import Peaks
 from vitalcore.errors import JournalError
@@ -34,7 +34,6 @@ from vitalcore.streams.recovery import recover
 from vitalcore.streams.salvage import salvage
 from vitalcore.streams.subscriber import Subscriber
 
-LIGHT = [sys.executable, "-m", "tests.streams.light"]
 ANY = "tcp://127.0.0.1:*"
 KEY = "icu/p1/monitor/ecg"
 PATIENCE_S = 60.0

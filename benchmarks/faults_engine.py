@@ -23,6 +23,7 @@ from vitalcore.streams.subscriber import Message, Subscriber
 FS_HZ = 250
 CHUNK = 10  # samples a record
 SERVE = [sys.executable, "-m", "vitalcore.cli.main", "serve"]
+LIGHT = [sys.executable, "-m", "tests.streams.light"]  # a small chain, which starts at once
 
 WHATS = ("beat", "delineation", "event", "feature", "alarm", "gap")
 

@@ -97,6 +97,7 @@ class Stranger:
     """Try everything on every endpoint, with libzmq alone: no helper of ours keeps to any rule here.
 
     own : keys to show; None: no CURVE at all
+    since_ns : live messages published before are no gain, though they may still wait in a connection that is cut
     """
 
     ward: Ward
@@ -104,6 +105,7 @@ class Stranger:
     server_key: str = ""
     sockets: "dict[str, zmq.Socket[bytes]]" = field(default_factory=dict)
     tries: int = 0
+    since_ns: int = 0
 
     def connect(self) -> None:
         """Connect to every endpoint."""
@@ -138,8 +140,11 @@ class Stranger:
         found = dict.fromkeys(ENDPOINTS, 0)
         for name, socket in self.sockets.items():
             while socket.poll(0):
-                message = socket.recv_multipart()[0]
-                found[name] += not _is_refusal(message)
+                message = socket.recv_multipart()
+                if name == "live":
+                    found[name] += wire.decode_live(*message[1:]).t_pub_ns > self.since_ns
+                else:
+                    found[name] += not _is_refusal(message[0])
         return found
 
     def close(self) -> None:
@@ -201,7 +206,8 @@ def strangers(rounds: int) -> list[Row]:
         before = revoked.gains()
         rights.revoke(there.locked.rights, "one")
         there.go_on(LIMIT_S)
-        revoked.gains()
+        revoked.gains()  # what came before it was cut
+        revoked.since_ns = time.time_ns()
         who = {
             "unknown key": [Stranger(there, keys.make())],
             "revoked key, its old and new connections": [revoked, Stranger(there, known)],

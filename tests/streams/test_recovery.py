@@ -2,7 +2,6 @@
 
 import signal
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,6 @@ from vitalcore.ecg import Ecg
 from vitalcore.streams import wire
 from vitalcore.streams.journal import Journal
 from vitalcore.streams.subscriber import Subscriber
-
-LIGHT = [sys.executable, "-m", "tests.streams.light"]
-
-
-def test_twenty_kills_lose_no_acknowledged_sample_and_change_no_result(capsys: pytest.CaptureFixture[str]) -> None:
-    row = faults_engine.kills(20, streams=3, seconds=30, command=LIGHT, rate=10)
-    with capsys.disabled():
-        print(f"\n{row}")
-    assert row.bad == 0
 
 
 def stopped(running: Running) -> dict[tuple[str, int], tuple[bytes, bytes]]:
@@ -180,9 +170,9 @@ def test_a_damaged_entry_is_a_gap_that_everybody_sees(tmp_path: Path) -> None:
 
 
 def test_a_second_engine_on_the_same_journal_is_refused(tmp_path: Path) -> None:
-    engine = faults_engine.Served(tmp_path / "j.db", LIGHT)
+    engine = faults_engine.Served(tmp_path / "j.db", faults_engine.LIGHT)
     engine.start()
-    other = faults_engine.Served(tmp_path / "j.db", LIGHT)
+    other = faults_engine.Served(tmp_path / "j.db", faults_engine.LIGHT)
     with pytest.raises(RuntimeError):
         other.start()
     engine.kill(signal.SIGTERM)
