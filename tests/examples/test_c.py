@@ -16,10 +16,9 @@ import zmq
 from numpy.typing import NDArray
 
 from benchmarks.cut import Cut
-from benchmarks.faults_engine import Served, free_ports
+from benchmarks.faults_engine import LIGHT, Served, free_ports
 from tests.streams.conftest import Running, wait_for
 from tests.streams.locked import Locked
-from tests.streams.test_recovery import LIGHT
 from vitalcore.streams import keys, maps
 from vitalcore.streams.subscriber import Message, Subscriber
 
