@@ -300,7 +300,8 @@ class Ingest:
             return
         if table.timed:
             self._live.frames(x, offsets, slots, rows["index"][which])
-        self._live.findings(table, found, self._arrival_ns)
+        for stream, why in self._live.findings(table, found, self._arrival_ns).items():
+            self._isolate(stream, _failed(why), settle=False)
         for i in streams.wave_wanted[of].nonzero()[0].tolist():
             stream = streams.by_row[of[i]]
             if stream is not None:
@@ -316,10 +317,12 @@ class Ingest:
             table = self._streams.tables[held["table"]]
             try:
                 found = table.ward.gap(int(held["slot"]), missing)
+                why = self._live.findings(table, found, self._arrival_ns).get(stream)
             except Exception as error:
-                self._isolate(stream, _failed(error), settle=False)
+                why = error
+            if why is not None:
+                self._isolate(stream, _failed(why), settle=False)
                 return
-            self._live.findings(table, found, self._arrival_ns)
         if missing:
             cause = "discontinuity" if missing < 0 else "declared" if row["kind"] == wire.GAP else "undeclared"
             self._live.gap(stream, index - max(missing, 0), index, cause, self._arrival_ns)
@@ -350,10 +353,11 @@ class Ingest:
             table = self._streams.tables[held["table"]]
             try:
                 found = table.ward.finish(int(held["slot"]))
-            except Exception as error:  # it ends all the same
-                _log.warning("%s has no end: %s", log.shown(stream.key), _failed(error))
-            else:
-                self._live.findings(table, found, self._arrival_ns)
+                why = self._live.findings(table, found, self._arrival_ns).get(stream)
+            except Exception as error:
+                why = error
+            if why is not None:  # it ends all the same
+                _log.warning("%s has no end: %s", log.shown(stream.key), _failed(why))
             self._streams.close_slot(stream)
             self.counters["streams_ended"] += 1
 

@@ -51,41 +51,48 @@ class Live:
         for i, slot in enumerate(slots.tolist()):
             self._frames.setdefault(slot, []).append((x[offsets[i] : offsets[i + 1], 0], int(indices[i])))
 
-    def findings(self, table: Table, found: NDArray[np.void], arrival_ns: int) -> None:
-        """Publish findings of a table in their order; features of one second, leads of one beat go as one message."""
+    def findings(self, table: Table, found: NDArray[np.void], arrival_ns: int) -> dict[Stream, Exception]:
+        """Publish findings of a table in their order; features of one second, leads of one beat go as one message.
+
+        Return the streams of which a finding can't be said, with why; nothing more of those is said.
+        """
+        failed: dict[Stream, Exception] = {}
         rows: list[messages.Row] = found.tolist()
-        i = 0
-        while i < len(rows):
-            row = rows[i]
-            slot, kind, t = row[0], row[1], row[4]
-            i += 1
-            stream = self._streams.by_row[table.rows[slot]]
-            if stream is None:
+        stop = 0
+        while stop < len(rows):
+            start, stop = stop, _together(rows, stop)
+            stream = self._streams.by_row[table.rows[rows[start][0]]]
+            if stream is None or stream in failed:
                 continue
-            base = 0 if table.timed else stream.base
-            if kind in (FEATURE, WAVES):
-                first = i - 1
-                same = _T_KNOWN if kind == FEATURE else _T
-                while i < len(rows) and rows[i][1] == kind and rows[i][0] == slot and rows[i][same] == row[same]:
-                    i += 1
-                if kind == FEATURE:
-                    what, payload = "feature", messages.features(rows[first:i], base, arrival_ns)
-                else:
-                    fs_hz = float(stream.opened.rate or np.nan)
-                    what, payload = "delineation", messages.delineation(rows[first:i], base, fs_hz, arrival_ns)
-            elif kind == BEAT:
-                what, payload = "beat", messages.beat(row, base, arrival_ns)
-            elif kind == ALARM:
-                what, payload = "alarm", messages.alarm(row, base, arrival_ns)
+            try:
+                self._find(stream, table.timed, rows[start:stop], arrival_ns)
+            except Exception as error:  # a chain has found what can't be: its neighbours have not
+                failed[stream] = error
+        return failed
+
+    def _find(self, stream: Stream, timed: bool, rows: list[messages.Row], arrival_ns: int) -> None:
+        """Publish findings of a stream that make one message."""
+        row = rows[0]
+        slot, kind, code, _, t, t_known = row[:6]
+        base = 0 if timed else stream.base
+        if kind == FEATURE:
+            what, payload = "feature", messages.features(rows, base, arrival_ns)
+        elif kind == WAVES:
+            fs_hz = float(stream.opened.rate or np.nan)
+            what, payload = "delineation", messages.delineation(rows, base, fs_hz, arrival_ns)
+        elif kind == BEAT:
+            what, payload = "beat", messages.beat(row, base, arrival_ns)
+        elif kind == ALARM:
+            what, payload = "alarm", messages.alarm(row, base, arrival_ns)
+        else:
+            what, payload = "event", messages.event(row, base, arrival_ns)
+        index, t_event_ns, t_known_ns = self._place(stream, timed, slot, t, t_known)
+        self._say(stream, what, index, t_event_ns, t_known_ns, payload, arrival_ns)
+        if kind == ALARM:
+            if row[8][STATE] == ENDED:
+                stream.standing.pop(code, None)
             else:
-                what, payload = "event", messages.event(row, base, arrival_ns)
-            index, t_event_ns, t_known_ns = self._place(stream, table.timed, slot, t, row[5])
-            self._say(stream, what, index, t_event_ns, t_known_ns, payload, arrival_ns)
-            if kind == ALARM:
-                if row[8][STATE] == ENDED:
-                    stream.standing.pop(row[2], None)
-                else:
-                    stream.standing[row[2]] = stream.recent["alarm"][-1]
+                stream.standing[code] = stream.recent["alarm"][-1]
 
     def wave(
         self, stream: Stream, chunk: int, index: int, wave: NDArray[np.float64], t_ns: NDArray[np.int64] | None
@@ -190,12 +197,12 @@ class Live:
     ) -> None:
         topic = stream.topic(what)
         seq = stream.counts[what]
-        stream.counts[what] = seq + 1
         now_ns = time.time_ns()
         t_event_ns = min(max(t_event_ns, -_LIMIT), _LIMIT)
         t_known_ns = min(max(t_known_ns, -_LIMIT), _LIMIT)
         flags = wire.BACKFILL_LIVE if stream.opened.backfill else 0
         header = wire.spell_live(_KIND[what], flags, seq, max(index, 0), t_event_ns, t_known_ns, now_ns, payload)
+        stream.counts[what] = seq + 1
         stream.recent[what].append((seq, header, payload))
         if self.keeps and stream.row >= 0 and what != "wave":
             stream.unsaved.setdefault(what, []).append((seq, header, payload))
@@ -221,3 +228,14 @@ class Live:
 
     def _wanted(self, stream: Stream) -> bool:
         return self.readers.wanted(stream.topic("wave"))
+
+
+def _together(rows: list[messages.Row], start: int) -> int:
+    """Return where the findings end that go into one message."""
+    slot, kind = rows[start][:2]
+    stop = start + 1
+    if kind in (FEATURE, WAVES):
+        same = _T_KNOWN if kind == FEATURE else _T
+        while stop < len(rows) and rows[stop][:2] == (slot, kind) and rows[stop][same] == rows[start][same]:
+            stop += 1
+    return stop

@@ -10,6 +10,7 @@ import pytest
 from tests.streams import chain
 from tests.streams.conftest import Peer, Running, wait_for
 from tests.streams.test_ingest import record
+from vitalcore.kernels.finding import BEAT, FINDING, LABEL
 from vitalcore.operator import Design, Signal
 from vitalcore.streams import quarantine
 from vitalcore.streams.gateway import Gateway
@@ -18,7 +19,7 @@ from vitalcore.streams.maps import Channel
 from vitalcore.streams.subscriber import Subscriber
 from vitalcore.streams.wire import Code
 
-POISON = 666.0
+POISON, LIE = 666.0, 667.0
 KEYS = [f"icu/p{i}/monitor/ecg" for i in range(4)]
 
 
@@ -28,6 +29,28 @@ def step_many(*arguments: Any) -> int:
     if (arguments[6] == POISON).any():
         raise RuntimeError("planted")
     return n
+
+
+def step_many_lying(*arguments: Any) -> int:
+    """Find a beat at no time, or one whose class is no letter."""
+    n = chain.step_many(*arguments)
+    slots, offsets, x, out = arguments[4], arguments[5], arguments[6], arguments[8][:n]
+    for i, slot in enumerate(slots):
+        part = x[offsets[i] : offsets[i + 1]]
+        beat = (out["slot"] == slot) & (out["what"] == BEAT) & (out["t"] % 50 != 0)
+        if (part == LIE).any():
+            out["t_known"][beat] = np.nan
+        elif (part == POISON).any():
+            out["body"][beat, LABEL] = 0xD800
+    return n
+
+
+@dataclass(frozen=True)
+class Lying(chain.Peaks):
+    """The small chain, which certain samples make find what can't be."""
+
+    def design(self, signal: Signal) -> Design:
+        return replace(super().design(signal), many=step_many_lying)
 
 
 @dataclass(frozen=True)
@@ -44,9 +67,11 @@ def signals(n: int = 600) -> np.ndarray[Any, np.dtype[np.float32]]:
     return x
 
 
-def run(x: np.ndarray[Any, Any], **options: Any) -> tuple[dict[Any, Any], dict[str, Any]]:
+def run(
+    x: np.ndarray[Any, Any], ecg: chain.Peaks | None = None, **options: Any
+) -> tuple[dict[Any, Any], dict[str, Any]]:
     """Send streams through one table; return what is said, by topic and number, and the counters."""
-    running = Running(chains={"ecg": Fragile()}, **options)
+    running = Running(chains={"ecg": ecg or Fragile()}, **options)
     found: dict[Any, Any] = {}
     with Subscriber(running.live, running.control, "icu/") as subscriber, Gateway(running.ingest, pack=50) as gateway:
         subscriber.status()
@@ -78,6 +103,47 @@ def test_an_analysis_that_fails_closes_its_stream_and_the_others_are_the_same_to
     assert len(gaps) == 1
     assert "'quarantined'" in gaps[0][2]
     assert (counters["quarantined"], counters["quarantines"], counters["streams"]) == (1, 1, 3)
+
+
+@pytest.mark.parametrize("sample", [LIE, POISON])
+def test_a_finding_that_can_not_be_said_closes_its_stream_and_the_others_are_the_same_to_the_bit(sample: float) -> None:
+    x = signals()
+    clean, _ = run(x, Lying())
+    x[1, 305] = sample
+    rough, counters = run(x, Lying())
+    others = {key for key in clean if not key[0].startswith(KEYS[1])}
+    assert {key: rough.get(key) for key in others} == {key: clean[key] for key in others}
+    assert max(seq for topic, seq in rough if topic == f"{KEYS[1]}/beat/") == 6  # samples 0, 50 ... 300
+    gaps = [said for (topic, _), said in rough.items() if topic == f"{KEYS[1]}/gap/"]
+    assert ["'quarantined'" in gap[2] for gap in gaps] == [True]
+    assert (counters["quarantined"], counters["quarantines"], counters["streams"]) == (1, 1, 3)
+
+
+def test_findings_that_can_not_be_said_in_a_gap_or_at_the_end_harm_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Running()
+    peer = Peer(running.ingest)
+    streams = [peer.open(key=key)["stream"] for key in KEYS[:3]]
+    for stream in streams:
+        peer.socket.send(record(stream, 0, 0))
+        peer.acks(lambda ack, want=stream: ack.stream == want and ack.next_seq == 1)  # type: ignore[misc]
+    (table,) = running.engine._streams.tables
+
+    def lie(slot: int, *_: object) -> Any:
+        found = np.zeros(1, FINDING)
+        found["slot"], found["what"], found["t_known"] = slot, BEAT, np.nan
+        return found
+
+    monkeypatch.setattr(table.ward, "gap", lie)
+    monkeypatch.setattr(table.ward, "finish", lie)
+    peer.socket.send(record(streams[0], 1, 20))
+    peer.acks(lambda ack: ack.code == Code.QUARANTINED)
+    peer.socket.send(record(streams[1], 1, 10, kind=3))
+    peer.acks(lambda ack: ack.stream == streams[1] and ack.next_seq == 2)
+    peer.socket.send(record(streams[2], 1, 10))
+    assert peer.acks(lambda ack: ack.stream == streams[2] and ack.next_seq == 2)[-1].code == 0
+    assert running.engine.counters()["quarantines"] == 1
+    peer.close()
+    running.stop()
 
 
 def test_records_that_break_the_format_again_and_again_close_their_stream(monkeypatch: pytest.MonkeyPatch) -> None:
