@@ -20,6 +20,9 @@ from vitalcore.streams.wire import Code, LiveHeader
 ASK_NS = 1_000_000_000
 MAX_WAITING = 1024  # messages of one topic held back while a hole is asked for
 MAX_ITEMS = 4096
+TRIES = 3
+SNAPSHOT_TRIES = 5  # a connection that has broken is noticed within three seconds
+_NEWEST = (1 << 63) - 1  # a hole up to what was said last, whichever number that has
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,17 @@ class _Topic:
     tries: int = 0
 
 
+@dataclass(eq=False)
+class _Snapshot:
+    """Hold what is asked for; `again`: not for the first time."""
+
+    prefix: str
+    after: str
+    again: bool
+    asked_ns: int = 0
+    tries: int = 0
+
+
 class Subscriber:
     """Receive what an engine says on one prefix of topics, each message once and in order.
 
@@ -65,7 +79,8 @@ class Subscriber:
     catch_up      : begin with the last message of each topic; without, begin with what comes next
 
     A subscriber belongs to one thread. Holes in the numbers of a topic are asked for on control; what the engine holds
-    no more is counted in `missed`. A last message that got lost is noticed by the site's heartbeat within 2 s.
+    no more is counted in `missed`. A last message that got lost is noticed by the site's heartbeat within 2 s; after a
+    connection that broke, and when another engine is heard, the last messages are asked for.
 
     Errors: ParameterError
     """
@@ -99,17 +114,18 @@ class Subscriber:
         self._poller = zmq.Poller()
         self._poller.register(self._live, zmq.POLLIN)
         self._poller.register(self._control, zmq.POLLIN)
+        self._poller.register(self._shakes, zmq.POLLIN)
         self._topics: dict[str, _Topic] = {}
         self._ready: deque[Message] = deque()
         self._ids = itertools.count(1)
         self._instance = ""
-        self._snapshots: dict[int, str] = {}
+        self._snapshots: dict[int, _Snapshot] = {}
         self._asked_ns = 0
         self.received = self.duplicates = self.missed = self.replayed = self.restarts = self.damaged = 0
         self._catches_up = catch_up
         if catch_up:
             for each in self._prefixes:
-                self._ask_snapshot(each, "")
+                self._ask_snapshot(next(self._ids), _Snapshot(each, "", again=False))
 
     def __enter__(self) -> Self:
         return self
@@ -175,16 +191,24 @@ class Subscriber:
 
         Errors: ProtocolError
         """
-        if not self._connected and self._shakes is not None and not self._shakes.poll(2000):
-            raise ProtocolError("the engine has not answered on its live endpoint in 2 s")
-        self._connected = True
+        end = time.monotonic() + 2
+        while not self._connected:
+            self._work(50)
+            if time.monotonic() > end and not self._connected:
+                raise ProtocolError("the engine has not answered on its live endpoint in 2 s")
         return self.request("STATUS", **fields)
 
     def _work(self, timeout_ms: int, mark: int = 0) -> dict[str, Any] | None:
         assert self._live is not None
         assert self._control is not None
+        assert self._shakes is not None
         ready = dict(self._poller.poll(timeout_ms))
         found = None
+        if self._shakes in ready:
+            self._shakes.recv_multipart()
+            if self._connected:
+                self._rejoin()
+            self._connected = True
         if self._control in ready:
             while (answer := self._answer()) is not None:
                 if mark and answer.get("id") == mark:
@@ -199,6 +223,16 @@ class Subscriber:
                     self._take(parts[0], parts[1], parts[2])
         self._ask_again()
         return found
+
+    def _rejoin(self) -> None:
+        """Ask for what was said last while nobody listened: heartbeats don't name it again."""
+        self._snapshots = {}
+        for prefix in self._prefixes:
+            self._ask_snapshot(next(self._ids), _Snapshot(prefix, "", again=True))
+        for name, topic in self._topics.items():
+            # a snapshot has the alarms that stand, and not that one has ended
+            if name.endswith("/alarm/") and not topic.waiting and not topic.asked_ns:
+                self._ask_hole(name, topic, _NEWEST)
 
     def _take(self, topic_bytes: bytes, header_bytes: bytes, payload: bytes, joined: set[str] | None = None) -> None:
         try:
@@ -247,7 +281,7 @@ class Subscriber:
         self._release(topic)
         if topic.waiting:
             if len(topic.waiting) > MAX_WAITING:
-                self._skip(topic)
+                self._skip(message.topic, topic)
             elif not topic.asked_ns:
                 self._ask_hole(message.topic, topic, min(topic.waiting) - 1)
 
@@ -259,14 +293,16 @@ class Subscriber:
         if not topic.waiting:
             topic.asked_ns = topic.tries = 0
 
-    def _skip(self, topic: _Topic) -> None:
-        """Go on behind a hole that the engine can't fill."""
-        go_on = min(topic.waiting) if topic.waiting else topic.asked_to + 1
-        if topic.asked_ns and go_on > topic.expected:
+    def _skip(self, name: str, topic: _Topic) -> None:
+        """Go on behind a hole that the engine can't fill; another may come behind it."""
+        go_on = min((*topic.waiting, topic.asked_to + 1))
+        if topic.asked_ns and topic.asked_to != _NEWEST and go_on > topic.expected:
             self.missed += go_on - topic.expected
             topic.expected = go_on
         topic.asked_ns = topic.tries = 0
         self._release(topic)
+        if topic.waiting:
+            self._ask_hole(name, topic, min(topic.waiting) - 1)
 
     def _ask_hole(self, name: str, topic: _Topic, last: int) -> None:
         topic.asked_ns, topic.asked_to = time.monotonic_ns(), last
@@ -280,15 +316,23 @@ class Subscriber:
         self._asked_ns = now_ns
         for name, topic in self._topics.items():
             if topic.asked_ns and now_ns - topic.asked_ns > ASK_NS:
-                if topic.tries > 2:
-                    self._skip(topic)
+                if topic.tries >= TRIES:
+                    self._skip(name, topic)
                 else:
                     self._ask_hole(name, topic, topic.asked_to)
+        for mark, snapshot in list(self._snapshots.items()):
+            # before the first connection the request waits in its socket
+            if self._connected and now_ns - snapshot.asked_ns > ASK_NS:
+                if snapshot.tries >= SNAPSHOT_TRIES:
+                    del self._snapshots[mark]
+                else:
+                    self._ask_snapshot(mark, snapshot)
 
     def _hear(self, heartbeat: Message) -> None:
         instance = str(heartbeat.payload.get("instance"))
         if self._instance and instance != self._instance:
             self.restarts += 1
+            self._rejoin()
         self._instance = instance
         site = heartbeat.topic.split("/", 1)[0]
         topics = heartbeat.payload.get("topics")
@@ -317,35 +361,42 @@ class Subscriber:
         except ProtocolError:
             self.damaged += 1
             return {}
-        if answer["type"] == "ERR" and answer.get("code") == Code.FORBIDDEN and answer.get("id") in self._snapshots:
-            wanted = self._snapshots.pop(int(answer["id"]))
-            raise ForbiddenError(
-                f"this client may not read {wanted or 'everything'}: the engine's rights don't cover it"
-            )
+        mark = answer.get("id")
+        snapshot = self._snapshots.pop(mark, None) if isinstance(mark, int) else None
+        if answer["type"] == "ERR" and answer.get("code") == Code.FORBIDDEN and snapshot is not None:
+            wanted = snapshot.prefix or "everything"
+            raise ForbiddenError(f"this client may not read {wanted}: the engine's rights don't cover it")
         items = answer.get("items")
-        joined: set[str] | None = set() if answer["type"] == "SNAPSHOT_OK" else None
-        for item in items if isinstance(items, list) else ():
-            if answer["type"] == "REPLAY_OK":
-                item = [answer.get("topic"), *item]
-            if len(item) == 3 and isinstance(item[0], str):
-                self._take(item[0].encode(), item[1], item[2], joined)
-        if answer["type"] == "REPLAY_OK":
-            topic = self._topics.get(str(answer.get("topic")))
+        if answer["type"] == "SNAPSHOT_OK" and snapshot is not None:
+            self._joined(answer, snapshot)
+        elif answer["type"] == "REPLAY_OK":
+            name = str(answer.get("topic"))
+            for item in items if isinstance(items, list) else ():
+                if len(item) == 2:
+                    self._take(name.encode(), item[0], item[1])
+            topic = self._topics.get(name)
             if topic is not None and topic.asked_ns:
                 if answer.get("more"):
-                    self._ask_hole(str(answer["topic"]), topic, topic.asked_to)
+                    self._ask_hole(name, topic, topic.asked_to)
                 else:
-                    self._skip(topic)
-        if answer["type"] == "SNAPSHOT_OK" and answer.get("more") and isinstance(items, list) and items:
-            prefix = self._snapshots.pop(int(answer.get("id", 0)), None)
-            if prefix is not None:
-                self._ask_snapshot(prefix, str(items[-1][0]))
+                    self._skip(name, topic)
         return answer
 
-    def _ask_snapshot(self, prefix: str, after: str) -> None:
-        mark = next(self._ids)
-        self._snapshots[mark] = prefix
-        self._ask("SNAPSHOT", mark, prefix=prefix, after=after)
+    def _joined(self, answer: dict[str, Any], snapshot: _Snapshot) -> None:
+        """Take a page of a snapshot, and ask for the next one."""
+        items = answer.get("items")
+        joined: set[str] | None = None if snapshot.again else set()
+        for item in items if isinstance(items, list) else ():
+            if len(item) == 3 and isinstance(item[0], str) and (self._catches_up or item[0] in self._topics):
+                self._take(item[0].encode(), item[1], item[2], joined)
+        if answer.get("more") and isinstance(items, list) and items:
+            self._ask_snapshot(next(self._ids), _Snapshot(snapshot.prefix, str(items[-1][0]), snapshot.again))
+
+    def _ask_snapshot(self, mark: int, snapshot: _Snapshot) -> None:
+        self._snapshots[mark] = snapshot
+        snapshot.asked_ns = time.monotonic_ns()
+        snapshot.tries += 1
+        self._ask("SNAPSHOT", mark, prefix=snapshot.prefix, after=snapshot.after)
 
     def _ask(self, type_: str, mark: int, **fields: Any) -> None:
         assert self._control is not None

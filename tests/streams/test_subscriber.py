@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import zmq
 
-from tests.streams.conftest import Running
+from benchmarks.cut import Cut
+from tests.streams.conftest import Running, wait_for
 from vitalcore.errors import ProtocolError
 from vitalcore.streams import maps, wire
 from vitalcore.streams.gateway import Gateway
@@ -20,7 +21,7 @@ TOPIC = "icu/p1/monitor/ecg/beat/"
 
 def frames(seq: int, t_known_ns: int | None = None, flags: int = 0, topic: str = TOPIC) -> list[bytes]:
     payload = msgpack.packb({"n": seq})
-    header = LiveHeader("beat", seq, seq, seq, seq if t_known_ns is None else t_known_ns, 0, flags)
+    header = LiveHeader(topic.split("/")[-2], seq, seq, seq, seq if t_known_ns is None else t_known_ns, 0, flags)
     return [topic.encode(), wire.encode_live(header, payload), payload]
 
 
@@ -60,7 +61,7 @@ class Publisher:
             self.asked.append(fields)
             answer: dict[str, Any] = {"type": "SNAPSHOT_OK", "id": fields["id"], "items": []}
             if fields["type"] == "REPLAY":
-                found = [self.holds[k][1:] for k in range(fields["from"], fields["to"] + 1) if k in self.holds]
+                found = [self.holds[k][1:] for k in sorted(self.holds) if fields["from"] <= k <= fields["to"]]
                 answer = {"type": "REPLAY_OK", "id": fields["id"], "topic": fields["topic"], "items": found}
             self.control.send_multipart([identity, msgpack.packb(answer)])
 
@@ -93,6 +94,78 @@ def test_a_hole_is_asked_for_and_filled_in_order(publisher: Publisher) -> None:
         assert numbers(publisher, subscriber) == [3, 4, 5, 6, 7]
         assert [(a["type"], a["from"], a["to"]) for a in publisher.asked] == [("REPLAY", 4, 5)]
         assert (subscriber.missed, subscriber.replayed) == (0, 2)
+
+
+def test_two_holes_at_once_are_both_filled(publisher: Publisher) -> None:
+    with publisher.subscriber(catch_up=False) as subscriber:
+        publisher.holds = {k: frames(k, flags=wire.REPLAYED) for k in (4, 7, 8)}
+        publisher.say(frames(3), frames(5), frames(6), frames(9))
+        assert numbers(publisher, subscriber) == [3, 4, 5, 6, 7, 8, 9]
+        assert subscriber.missed == 0
+
+
+def test_another_engine_is_asked_for_what_was_said_last_and_which_alarm_has_ended(publisher: Publisher) -> None:
+    alarm = TOPIC.replace("beat", "alarm")
+    with publisher.subscriber() as subscriber:
+        publisher.heartbeat({}, "a")
+        publisher.say(frames(3), frames(8, topic=alarm))
+        publisher.holds = {k: frames(k, flags=wire.REPLAYED, topic=alarm) for k in (8, 9)}
+        assert numbers(publisher, subscriber) == [3, 8]
+        publisher.asked.clear()
+        publisher.heartbeat({}, "a")
+        assert numbers(publisher, subscriber) == []
+        assert publisher.asked == []
+        publisher.heartbeat({}, "b")
+        assert numbers(publisher, subscriber) == [9]
+        assert [(asked["type"], asked.get("from")) for asked in publisher.asked] == [("SNAPSHOT", None), ("REPLAY", 9)]
+        publisher.say(frames(10, topic=alarm))
+        assert numbers(publisher, subscriber) == [10]
+        assert (subscriber.missed, subscriber.duplicates) == (0, 0)
+
+
+def test_a_snapshot_that_gets_lost_is_asked_for_again(publisher: Publisher) -> None:
+    with publisher.subscriber() as subscriber:
+        assert wait_for(lambda: subscriber.receive(20) is None and publisher.control.poll(0) != 0)
+        first = publisher.control.recv_multipart()
+        assert wait_for(lambda: subscriber.receive(20) is None and publisher.control.poll(0) != 0)
+        assert publisher.control.recv_multipart() == first
+
+
+@pytest.mark.parametrize("catch_up", [True, False])
+def test_what_was_said_last_while_the_connection_was_cut_arrives_once(running: Running, catch_up: bool) -> None:
+    with (
+        Cut(running.live) as live,
+        Cut(running.control) as control,
+        Gateway(running.ingest) as gateway,
+        Subscriber(live.endpoint, control.endpoint, "icu/", catch_up=catch_up) as subscriber,
+    ):
+        found: list[int] = []
+
+        def hear() -> bool:
+            while (message := subscriber.receive(20)) is not None:
+                found.extend([message.header.topic_seq] if message.what == "beat" else [])
+            return True
+
+        subscriber.status()
+        stream = gateway.open("icu/p1/monitor/ecg", "ecg", 250)
+        gateway.send(stream, np.array([0, 2, 0, 2], np.float32))
+        assert gateway.drain()
+        assert wait_for(lambda: hear() and len(found) == 2)
+        live.cut()
+        control.cut()
+        gateway.send(stream, np.array([0, 2], np.float32))
+        assert gateway.drain()
+        assert wait_for(lambda: not running.engine._live._changed)  # no heartbeat will name it any more
+        hear()
+        assert found == [0, 1]
+        live.heal()
+        control.heal()
+        assert wait_for(lambda: hear() and len(found) > 2)
+        gateway.send(stream, np.array([0, 2], np.float32))
+        assert gateway.drain()
+        assert wait_for(lambda: hear() and len(found) > 3)
+        assert found == [0, 1, 2, 3]
+        assert subscriber.missed == 0
 
 
 def test_what_the_engine_holds_no_more_is_counted_and_left_behind(publisher: Publisher) -> None:
