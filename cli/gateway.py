@@ -89,7 +89,7 @@ def _pump(device: "Device", gateway: "Gateway", status: "Status", stopped: list[
     status.watch(source, made)
     over = False
     try:
-        while not (stopped or over or gateway.errors):
+        while not (stopped or over or gateway.refused):
             # what comes through a pipe can wait, a serial line can't
             if where.from_ == "serial" or gateway.room_used < FULL:
                 data = source.read(READ_S)
@@ -117,7 +117,7 @@ def _play(device: "Device", gateway: "Gateway", status: "Status", stopped: list[
     player = Player(recording, gateway, where.place, where.speed)
     if not player.lanes:
         raise ReadError(f"{where.path}: no ECG, PPG or landmarks to send; `vitalcore inspect` shows what is in it")
-    while not (player.done or stopped or gateway.errors):
+    while not (player.done or stopped or gateway.refused):
         player.play()
         gateway.poll(2)
         status.tell()
@@ -160,6 +160,8 @@ class Status:
         """Say how it goes, if it is time; what goes wrong at once."""
         spool = self._gateway.spool_error
         self._note("spool", spool and f"{spool}; what comes is held in memory")
+        refused = "; ".join(f"{key} is refused: {why}" for key, why in self._gateway.errors.items())
+        self._note("engine", refused)
         self._note("source", self._source.problem if self._source else "")
         self._note("input", self._feed.first_bad if self._feed else "")
         now_s = time.monotonic()

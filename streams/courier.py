@@ -19,6 +19,7 @@ from vitalcore.streams.store import Store
 from vitalcore.streams.wire import Code
 
 ASK_NS = 1_000_000_000  # an OPEN without an answer is repeated, a silent engine is asked again: a half sooner or later
+RETRY_NS = 30_000_000_000  # a stream that was refused for a reason that somebody may remove; a half sooner or later
 LOOK_NS = ASK_NS // 4
 PING_NS = 2_000_000_000
 FRAMES_HZ = 30  # assumed of a variable rate
@@ -29,12 +30,19 @@ MAX_LINKS = 64
 MAX_REDIRECTS = 4  # in a row
 # compared once an acknowledgement
 _NOT_OPEN, _SHUTTING_DOWN, _STORAGE = int(Code.NOT_OPEN), int(Code.SHUTTING_DOWN), int(Code.STORAGE)
-_NEVER = (Code.STALE_SESSION, Code.BAD_PARAMETER, Code.BAD_MESSAGE)  # an old session refused so is never taken
+# What a refusal of a stream means: never again, for it would be refused again; again soon, for nobody need do anything
+# about it; anything else, such as a right that is missing, slowly, until somebody has.
+_NEVER = {int(code) for code in (Code.STALE_SESSION, Code.BAD_PARAMETER, Code.BAD_MESSAGE)}
+_SOON = {int(Code.FULL), *range(10, 32)}  # the protocol's codes of "not now", those to come too
 MAX_RECEIVED = 4096  # messages worked on by one poll
 
 
 class Courier:
     """Carry records to the engines, and acknowledgements back to the spools.
+
+    A stream that is refused for want of a right, or because this engine does not analyse its kind, is asked for again
+    every 15 to 45 s, by chance, and its records are held meanwhile; one that was replaced by a newer producer, or
+    breaks a rule, never.
 
     split : makes a new live session where a long backlog waits, and leaves that to the old one
     by_key: all sessions that hold records or take samples, the oldest of each key first
@@ -91,6 +99,9 @@ class Courier:
             link.socket.close()
             link.socket = self._connect(link.endpoint)
             self._lost_touch(link, time.monotonic_ns())
+        for spool in self.all():
+            if spool.error:
+                spool.ask_ns = 0  # the other keys may have the right
 
     def pump(self, spool: Spool) -> None:
         """Send what credit allows of a session."""
@@ -207,7 +218,7 @@ class Courier:
         if self._keep_s < math.inf:
             spool.expire(self.by_key[spool.opened.key][-1].end_s - self._keep_s)
         silent = spool.sent and now_ns - spool.heard_ns > ASK_NS
-        if spool.error or (spool.handle and not silent) or now_ns < spool.ask_ns:
+        if spool.refused or (spool.handle and not silent) or now_ns < spool.ask_ns:
             return
         if spool.link is not self.home and now_ns - spool.heard_ns > AWAY_NS:
             self._move(spool, self.home)  # which knows better by now, or has the stream itself
@@ -260,11 +271,9 @@ class Courier:
             spool.acknowledge(next_seq)
         elif code in (Code.SEQ_GAP, Code.NO_CREDIT):
             spool.rewind(next_seq, now_ns)
-        elif code == Code.QUARANTINED:
-            link.by_handle.pop(stream)
-            spool.handle, spool.ask_ns = 0, now_ns + _about(ASK_NS)
-        elif code in (Code.STALE_SESSION, Code.FORBIDDEN):
-            self._refused(spool, code, Code(code).name)
+        elif code in (Code.STALE_SESSION, Code.FORBIDDEN) or code in _SOON:
+            why = next((known.name for known in Code if known == code), f"code {code}")
+            self._refused(spool, code, why, now_ns)
         else:
             spool.give_up(next_seq, now_ns, at_once=code != Code.BAD_FRAME)
         if spool.former and spool.empty:
@@ -284,10 +293,7 @@ class Courier:
         if spool is None:
             return
         if type_ == "ERR":
-            # an engine that is full, or has closed it for a while, may take the stream later; one that can't be
-            # analysed is not asked for again
-            if fields.get("code") not in (Code.FULL, Code.QUARANTINED):
-                self._refused(spool, fields.get("code"), maps.text(fields, "message"))
+            self._refused(spool, maps.integer(fields, "code", 0, 255), maps.text(fields, "message"), now_ns)
         elif type_ == "REDIRECT":
             spool.redirects += 1
             follow = spool.redirects <= MAX_REDIRECTS
@@ -324,7 +330,7 @@ class Courier:
         handle = maps.integer(fields, "stream", 1, (1 << 32) - 1)
         next_seq = maps.integer(fields, "next_seq", 0, (1 << 63) - 1)
         spool.granted = maps.text(fields, "ack", "received"), maps.text(fields, "resume", "in_order")
-        spool.redirects = 0
+        spool.redirects, spool.error = 0, ""
         link.by_handle.pop(spool.handle, None)
         spool.handle = handle
         link.by_handle[handle] = spool
@@ -358,21 +364,27 @@ class Courier:
         self.ask(sessions[-1], now_ns)
         self.ask(spool, now_ns)
 
-    def _refused(self, spool: Spool, code: object, why: str) -> None:
+    def _refused(self, spool: Spool, code: int, why: str, now_ns: int) -> None:
         """Note that the engine does not take a session; what is left of a former one is lost if it never will."""
         if spool.former and code in _NEVER:
             spool.lost_samples += spool.next_index - spool.oldest[1]
             self._retire(spool)
             if self.store is not None:
                 self.store.finish(spool.number)
+            return
+        if spool.link is not None:
+            spool.link.by_handle.pop(spool.handle, None)
+        spool.handle, spool.refused = 0, code in _NEVER
+        if code in _SOON:
+            spool.ask_ns = now_ns + _about(ASK_NS)
         else:
-            spool.error = why
+            spool.error, spool.ask_ns = why, now_ns + _about(RETRY_NS)
 
     def _lost_touch(self, link: Link, now_ns: int) -> None:
         """Open every stream of a connection again: handles are valid on one connection only."""
         link.by_handle = {}
         for spool in self.all():
-            if spool.link is link and spool.handle and not spool.error:
+            if spool.link is link and spool.handle:
                 self.ask(spool, now_ns)
 
 

@@ -157,7 +157,8 @@ class Gateway:
         t0_ns        : time of the first, ns since the Unix epoch; 0: none
         times        : of each sample where the rate varies, ns, [n]
 
-        Errors: ParameterError for values that don't fit the stream; ProtocolError where the engine refuses the stream.
+        Errors: ParameterError for values that don't fit the stream; ProtocolError where the engine refuses the stream
+        for good.
         """
         spool = self._spools[stream]
         x = self._values(spool, values)
@@ -294,8 +295,16 @@ class Gateway:
 
     @property
     def errors(self) -> dict[str, str]:
-        """Name the streams that the engine refuses, and why."""
+        """Name the streams that the engine refuses, and why: for good or, for want of a right, until it is given.
+
+        The latter are asked for again every 15 to 45 s, and what is measured meanwhile is held.
+        """
         return {spool.opened.key: spool.error for spool in self._courier.all() if spool.error}
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Name the streams that the engine refuses for good, and why."""
+        return {spool.opened.key: spool.error for spool in self._courier.all() if spool.refused}
 
     @property
     def spool_error(self) -> str:
@@ -332,7 +341,7 @@ class Gateway:
         return self._spools[stream].handle > 0
 
     def _values(self, spool: Spool, values: ArrayLike) -> NDArray[np.generic]:
-        if spool.error:
+        if spool.refused:
             raise ProtocolError(f"{spool.opened.key} is refused: {spool.error}")
         if spool.ended:
             raise ParameterError(f"{spool.opened.key} has ended")

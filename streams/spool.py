@@ -39,6 +39,7 @@ class Spool:
                none. While it is not, start is at least 1
     link     : the connection that the stream is opened on; handle: of the engine, 0 while it is not open there
     former   : the session takes no more samples
+    error    : why the engine refuses it, "" while it does not; refused: for good
     ask_ns   : when the engine may be asked for it again; heard_ns: when it was heard of last
     reopen   : records were lost that the engine waits for: OPEN must tell it where to go on
     """
@@ -65,6 +66,7 @@ class Spool:
     lost_samples: int = 0
     resent_records: int = 0
     error: str = ""
+    refused: bool = False
     ask_ns: int = 0
     heard_ns: int = 0
     ended: bool = False

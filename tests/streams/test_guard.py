@@ -13,7 +13,7 @@ import zmq
 from tests.streams.conftest import ANY, Peer, Running, wait_for
 from tests.streams.locked import Locked
 from vitalcore.errors import ForbiddenError, ParameterError, ProtocolError
-from vitalcore.streams import keys, rights, sockets
+from vitalcore.streams import courier, keys, rights, sockets
 from vitalcore.streams.audit import verify
 from vitalcore.streams.engine import Engine
 from vitalcore.streams.gateway import Gateway
@@ -215,6 +215,37 @@ def test_a_key_allowed_again_comes_back_by_itself(engine: Running, locked: Locke
         sends.send(stream, np.full(5, 2, np.float32))
         assert sends.drain()
         assert len(hear(hears, 5)) == 5
+
+
+@pytest.mark.parametrize("lost", ["right", "key"])
+def test_a_gateway_that_was_forbidden_keeps_its_samples_and_comes_back_once_it_is_allowed(
+    engine: Running, locked: Locked, lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "RETRY_NS", 500_000_000)
+    own = locked.client("bedside", write=("icu/",))
+    before = locked.rights.read_text()
+    with Gateway(engine.ingest, spool=tmp_path / "spool.db", **locked.as_client(own)) as sends:
+        stream = sends.open(BED1, "ecg", 250)
+        sends.send(stream, np.full(5, 2, np.float32))
+        assert sends.drain()
+        if lost == "right":
+            locked.rights.write_text(before.replace('["icu/"]', '["lab/"]'))
+        else:
+            rights.revoke(locked.rights, "bedside")
+        assert polls(sends, lambda: bool(sends.errors))
+        for _ in range(20):
+            sends.send(stream, np.full(5, 2, np.float32))
+            sends.poll(20)
+        assert sends.errors == {BED1: sends.errors[BED1]}
+        assert sends.refused == {}
+        assert sends.counters["held"] == 20
+        locked.rights.write_text(before)
+        assert polls(sends, lambda: not sends.errors)
+        assert sends.drain()
+        assert (sends.counters["acked"], sends.counters["lost_samples"]) == (21, 0)
+    rows = engine.engine._streams.rows
+    row = rows[engine.engine._streams.by_key[BED1].row]
+    assert (row["samples"], row["lost"]) == (105, 0)
 
 
 def test_a_gateway_changes_its_keys_under_load_and_loses_nothing(engine: Running, locked: Locked) -> None:
