@@ -48,11 +48,10 @@ def test_a_refusal_is_final_or_asked_about_soon_or_slowly(told_by: str, code: in
         with Gateway(f"tcp://127.0.0.1:{port}", session=7) as gateway:
             stream = gateway.open(KEY, "ecg", 250)
             spool = gateway._spools[stream]
-            opened = False
-            while not opened:
+            identity = message = b""
+            while b"OPEN" not in message:
                 assert wait_for(lambda: (gateway.poll(1), engine.poll(0) != 0)[1])
                 identity, message = engine.recv_multipart()
-                opened = maps.unpack(message)["type"] == "OPEN"
             if told_by == "NACK":
                 more = {"credit": [9, 9999], "next_seq": 0, "next_index": 0, "ack": "received", "resume": "in_order"}
                 engine.send_multipart([identity, maps.pack("OPEN_OK", key=KEY, session=7, stream=65536, **more)])
