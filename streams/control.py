@@ -193,7 +193,7 @@ class Control:
             raise Refusal(Code.BAD_MESSAGE, "limits must be a map from their names to their values")
         if changes:
             try:
-                self._streams.configure(stream, stream.limits.changed(changes, stream.key))
+                self._streams.configure(stream, stream.limits.changed(changes, stream.key), own=True)
             except ParameterError as error:
                 raise Refusal(Code.BAD_PARAMETER, str(error)) from None
             self._keeper.configured(stream)

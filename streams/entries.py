@@ -59,12 +59,14 @@ def handles(starts: NDArray[np.int64], data: NDArray[np.uint8]) -> NDArray[np.in
     return data.view(np.uint32)[(starts >> 2) + 4].astype(np.int64)
 
 
-def spell_open(opened: Open, row: int, handle: int, owner: int) -> bytes:
+def spell_open(opened: Open, row: int, handle: int, owner: int, limits: dict[str, Any] | None) -> bytes:
     """Spell that a stream was opened or went on with another connection.
 
-    row : where its numbers stood in the engine's table
+    row    : where its numbers stood in the engine's table
+    limits : of its alarms; None where it has none. The file of limits may have changed when this is read
     """
-    return _pack({"key": opened.name, "open": maps.write_open(opened), "row": row, "handle": handle, "owner": owner})
+    numbers = {"row": row, "handle": handle, "owner": owner}
+    return _pack({"key": opened.name, "open": maps.write_open(opened), "limits": limits} | numbers)
 
 
 def spell(**fields: Any) -> bytes:

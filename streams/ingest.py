@@ -9,6 +9,7 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
+from vitalcore.alarms import Limits
 from vitalcore.errors import ProtocolError
 from vitalcore.kernels import records
 from vitalcore.kernels.records import ROW
@@ -427,11 +428,19 @@ class Ingest:
             resume=opened.resume,
         )
 
-    def enter(self, opened: Open, identity: bytes, at: int | None = None, t_ns: int | None = None) -> Stream:
+    def enter(
+        self,
+        opened: Open,
+        identity: bytes,
+        at: int | None = None,
+        t_ns: int | None = None,
+        limits: Limits | None = None,
+    ) -> Stream:
         """Open a stream, or go on with it on another connection.
 
-        at   : row to give it; None: any
-        t_ns : when; None: now
+        at     : row to give it; None: any
+        t_ns   : when; None: now
+        limits : of its alarms; None: those that hold for it now
 
         Errors: Refusal
         """
@@ -444,7 +453,7 @@ class Ingest:
             before = self._streams.by_key.get(opened.name)
             if before is not None:
                 self.finish(before)
-            stream = self._streams.open(opened, identity, self._arrival_ns, at)
+            stream = self._streams.open(opened, identity, self._arrival_ns, at, limits)
             self._live.opened(stream)
             self.counters["streams_opened"] += 1
         return stream

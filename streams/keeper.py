@@ -79,14 +79,15 @@ class Keeper:
             return
         row = self._streams.rows[stream.row]
         handle, owner = int(row["handle"]), int(row["owner"])
-        body = entries.spell_open(stream.opened, stream.row, handle, owner)
+        limits = None if stream.limits is None else stream.limits.spelled()
+        body = entries.spell_open(stream.opened, stream.row, handle, owner, limits)
         self._changed(stream.row, self.journal.opened(stream.key, t_ns, body), t_ns)
 
     def configured(self, stream: Stream) -> None:
         """Journal the limits that a stream was given."""
         if self.journal is not None and stream.limits is not None:
             t_ns = time.time_ns()
-            body = entries.spell(key=stream.key, limits=stream.limits.spelled())
+            body = entries.spell(key=stream.key, limits=stream.limits.spelled(), own=stream.own_limits)
             self._changed(stream.row, self.journal.append(entries.CONFIGURED, t_ns, body), t_ns)
 
     def acknowledged(self, stream: Stream, code: int) -> None:

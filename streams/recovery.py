@@ -37,7 +37,8 @@ class Recovered:
 def recover(journal: Journal, streams: Streams, ingest: Ingest, live: Live, keeper: Keeper) -> Recovered:
     """Put the streams of a journal back as they were with its last entry; say nothing meanwhile.
 
-    A state is as of its own entry, so entries reach only the streams that have not seen them.
+    A state is as of its own entry, so entries reach only the streams that have not seen them. Last, the limits of the
+    file reach the streams whose own nobody has changed: entries of their own say so, after all that was done again.
 
     Errors: JournalError where the file is broken: `vitalcore journal salvage` makes a new one of it.
     """
@@ -73,6 +74,8 @@ def recover(journal: Journal, streams: Streams, ingest: Ingest, live: Live, keep
         raise unreadable(journal.path, archive.malformed)
     streams.disown()
     keeper.recovered(low)
+    for stream in streams.rebook(streams.book):
+        keeper.configured(stream)
     live.silent = False
     seconds = time.monotonic() - begun
     return Recovered(len(streams.by_key), done, seconds, (*archive.damage, *lost))
@@ -92,7 +95,7 @@ def _again(entry: Entry, as_of: dict[str, int], streams: Streams, ingest: Ingest
         at = streams.by_row[fields["row"]] if fields["row"] < len(streams.by_row) else None
         if at is not None and at.key != key:
             return  # it was forgotten before the stream came whose state is there already
-        stream = ingest.enter(fields["open"], b"", fields["row"], entry.t_ns)
+        stream = ingest.enter(fields["open"], b"", fields["row"], entry.t_ns, states.limits_again(fields))
         row = streams.rows[stream.row]
         row["handle"], row["owner"] = fields["handle"], fields["owner"]
         return
@@ -101,7 +104,7 @@ def _again(entry: Entry, as_of: dict[str, int], streams: Streams, ingest: Ingest
         return
     if entry.kind == entries.FORGOTTEN:
         streams.forget(known)
-    elif entry.kind == entries.CONFIGURED and known.limits is not None:
-        streams.configure(known, known.limits.changed(fields["limits"], key))
+    elif entry.kind == entries.CONFIGURED and (limits := states.limits_again(fields)) is not None:
+        streams.configure(known, limits, fields.get("own", False))
     elif entry.kind == entries.ACKNOWLEDGED:
         streams.acknowledge(known, fields["code"])

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from vitalcore.alarms import limits_of
+from vitalcore.alarms import Limits, limits_of
 from vitalcore.errors import ProtocolError, SnapshotError
 from vitalcore.kernels.records import STREAM
 from vitalcore.streams import maps
@@ -29,6 +29,7 @@ def spell(streams: Streams, stream: Stream) -> bytes:
             "wave_base": stream.wave_base,
             "offset_ns": None if stream.clock is None else stream.clock.offset_ns,
             "limits": None if stream.limits is None else stream.limits.spelled(),
+            "own_limits": stream.own_limits,
             "counts": stream.counts,
             "last": {what: kept[-1] for what, kept in stream.recent.items() if kept},
             "standing": stream.standing,
@@ -47,7 +48,7 @@ def restore(streams: Streams, state: bytes, now_ns: int) -> tuple[Stream, int, i
         opened = maps.read_open(maps.unpack(fields["open"]))
         stream = Stream(opened.name, -1, opened, b"", fields["base"])
         stream.wave_base = fields["wave_base"]
-        stream.limits = None if fields["limits"] is None else limits_of("adult").changed(fields["limits"], opened.key)
+        stream.limits, stream.own_limits = limits_again(fields), fields.get("own_limits", False)
         numbers = np.frombuffer(fields["numbers"], STREAM)[0]
         streams.admit(stream, numbers, fields["memory"], fields["row"], now_ns)
         if fields["print"] != _print(streams.layout(stream)):
@@ -63,6 +64,12 @@ def restore(streams: Streams, state: bytes, now_ns: int) -> tuple[Stream, int, i
     stream.counts = dict(fields["counts"])
     stream.standing = dict(fields["standing"])
     return stream, int(numbers["handle"]), int(numbers["owner"])
+
+
+def limits_again(fields: dict[str, Any]) -> Limits | None:
+    """Read the limits that a state or an entry names; None where it has none."""
+    limits = fields.get("limits")
+    return None if limits is None else limits_of("adult").changed(limits)
 
 
 @cache

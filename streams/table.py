@@ -78,7 +78,8 @@ class Stream:
     wave_base: number of the first chunk of its wave
     counts  : messages so far, by what they are; begins at `base`, so that an engine that forgot goes on above
     recent  : last messages, by what they are, to be sent again
-    limits  : of its alarms; None where its chain has none
+    limits  : of its alarms; None where its chain has none. own_limits: somebody has asked for them, so that they stay
+              when the file of limits changes
     standing: last message of each alarm that stands, by its code
     unsaved : messages that are not in the journal's results yet, by what they are
     user    : public key of the client that has it, where there are keys
@@ -94,6 +95,7 @@ class Stream:
     wave: Signal | None = None
     clock: Clock | None = None
     limits: Limits | None = None
+    own_limits: bool = False
     standing: dict[int, Message] = field(default_factory=dict)
     topics: dict[str, bytes] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -120,7 +122,7 @@ class Streams:
     """
 
     def __init__(self, chains: Mapping[str, Operator], limit: int, memory: int, book: Book | None = None) -> None:
-        self.chains, self._book = chains, book
+        self.chains, self.book = chains, book
         self.rows = np.zeros(limit, STREAM)
         self.rows["handle"] = self.rows["owner"] = self.rows["slot"] = self.rows["table"] = -1
         self.by_row: list[Stream | None] = [None] * limit
@@ -170,19 +172,20 @@ class Streams:
         row["durable_seq"] = max(int(row["durable_seq"]), opened.first_seq)
         self._own(stream, identity)
 
-    def open(self, opened: Open, identity: bytes, now_ns: int, at: int | None = None) -> Stream:
+    def open(
+        self, opened: Open, identity: bytes, now_ns: int, at: int | None = None, limits: Limits | None = None
+    ) -> Stream:
         """Give a new stream or a new session its row and slot; an earlier session must have been finished.
 
-        at : row to give it; None: any
+        at     : row to give it; None: any
+        limits : of its alarms; None: those of the session before, or of the book
 
         Errors: Refusal
         """
         before = self.by_key.get(opened.name)
-        limits = (
-            before.limits
-            if before is not None and before.opened.kind == opened.kind
-            else self._limits(opened, self._book)
-        )
+        follows = before is not None and before.opened.kind == opened.kind
+        if limits is None:
+            limits = before.limits if before is not None and follows else self._limits(opened, self.book)
         signal, design, unit = self._understand(opened, limits)
         credit = _credit_bytes(opened)
         freed = int(self.rows[before.row]["credit_bytes"]) if before else 0
@@ -196,7 +199,7 @@ class Streams:
             stream.wave_base = before.wave_base + int(self.rows[before.row]["chunks"])
             self.remove(before)
         stream.wave_base = max(stream.wave_base, opened.first_index)
-        stream.limits = limits
+        stream.limits, stream.own_limits = limits, before is not None and follows and before.own_limits
         row = self._admit(stream, signal, design, unit, now_ns, at)
         row["session"], row["next_seq"], row["next_index"] = opened.session, opened.first_seq, opened.first_index
         row["durable_seq"], row["durable_index"] = opened.first_seq, opened.first_index
@@ -287,24 +290,27 @@ class Streams:
         self.high = max(self.high, stream.row + 1)
         return row
 
-    def configure(self, stream: Stream, limits: Limits) -> None:
-        """Give the alarms of a stream other limits, in this session and those after it."""
+    def configure(self, stream: Stream, limits: Limits, own: bool) -> None:
+        """Give the alarms of a stream other limits, in this session and those after it.
+
+        own : somebody has asked for them
+        """
         assert stream.signal is not None  # a stream that is open has one
-        stream.limits = limits
+        stream.limits, stream.own_limits = limits, own
         row = self.rows[stream.row]
         if row["table"] >= 0:
             self.tables[row["table"]].ward.configure(int(row["slot"]), self._design(stream.signal, limits))
 
     def rebook(self, book: Book | None) -> Iterator[Stream]:
         """Let other limits hold, a stream at each step; those that somebody has changed keep their own."""
-        before, self._book = self._book, book
+        self.book = book
         for stream in list(self.by_key.values()):
-            if self.by_key.get(stream.key) is not stream or stream.limits is None:
-                continue
             limits = self._limits(stream.opened, book)
-            if stream.limits == self._limits(stream.opened, before) != limits and limits is not None:
-                self.configure(stream, limits)
-                yield stream
+            gone = self.by_key.get(stream.key) is not stream
+            if gone or stream.own_limits or limits is None or limits == stream.limits:
+                continue
+            self.configure(stream, limits, own=False)
+            yield stream
 
     def sums(self) -> dict[str, int]:
         """Sum counts over all streams that are and were; from any thread."""

@@ -37,7 +37,7 @@ def test_only_the_records_that_were_taken_are_spelled() -> None:
 
 def test_an_open_comes_back_with_its_place_in_the_table() -> None:
     opened = Open("icu/p1/monitor/ecg", 7, "ecg", Fraction(125, 2), (Channel("II", "mV", 2.0, 1.0),), 3, meta={})
-    fields = entries.read(entries.spell_open(opened, 5, 99, 3))
+    fields = entries.read(entries.spell_open(opened, 5, 99, 3, None))
     assert fields["open"] == opened
     assert (fields["row"], fields["handle"], fields["owner"]) == (5, 99, 3)
 

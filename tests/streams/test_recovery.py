@@ -11,8 +11,11 @@ import pytest
 from benchmarks import faults_engine
 from tests.streams.conftest import Peer, Running
 from tests.streams.test_ingest import record
+from vitalcore.alarms import Book, shipped
 from vitalcore.ecg import Ecg
-from vitalcore.streams import wire
+from vitalcore.fixtures.recordings import heart
+from vitalcore.streams import entries, wire
+from vitalcore.streams.archive import Archive
 from vitalcore.streams.journal import Journal
 from vitalcore.streams.subscriber import Subscriber
 
@@ -113,6 +116,70 @@ def test_limits_and_acknowledged_alarms_are_kept(tmp_path: Path) -> None:
     assert answer["limits"]["heart_rate_high_per_min"] == 141.0
     control.close()
     second.stop()
+
+
+def book(rate_high: float) -> Book:
+    adult = shipped().of().changed({"heart_rate_high_per_min": rate_high})
+    return Book({"adult": adult}, "adult", {})
+
+
+def limited(path: Path) -> dict[str, list[tuple[float, bool]]]:
+    """Return the upper limits of the rate that a journal says each stream was given, and whether somebody asked."""
+    archive = Archive(path)
+    found: dict[str, list[tuple[float, bool]]] = {}
+    for entry in archive.entries():
+        if entry.kind == entries.CONFIGURED:
+            fields = entries.read(entry.body)
+            found.setdefault(fields["key"], []).append((fields["limits"]["heart_rate_high_per_min"], fields["own"]))
+    archive.close()
+    return found
+
+
+def test_other_limits_in_the_file_reach_the_streams_whose_own_nobody_has_changed_and_are_journaled(
+    tmp_path: Path,
+) -> None:
+    plain, changed, path = "icu/p1/monitor/ecg", "icu/p2/monitor/ecg", tmp_path / "j.db"
+    high = "heart_rate_high_per_min"
+
+    def run(rate_high: float, at: Path, seq: int) -> dict[str, float]:
+        """Go on with a journal, send a record to each, and tell the limits; leave what a kill leaves in `killed`."""
+        running = Running(journal=Journal(at), chains={"ecg": Ecg()}, limits=book(rate_high))
+        peer, control = Peer(running.ingest), Peer(running.control)
+        for key in (plain, changed):
+            stream = peer.open(key, ack="journaled")["stream"]
+            if key == changed and seq == 0:
+                assert control.ask("CONFIG", key=key, limits={high: 150.0})["type"] == "CONFIG_OK"
+            peer.socket.send(record(stream, seq, 10 * seq))
+            peer.acks(lambda ack, want=stream: ack.stream == want and ack.next_seq == seq + 1)  # type: ignore[misc]
+        for end in ("", "-wal"):
+            (tmp_path / f"killed.db{end}").write_bytes(Path(f"{at}{end}").read_bytes())
+        limits = {key: control.ask("CONFIG", key=key)["limits"][high] for key in (plain, changed)}
+        for each in (peer, control):
+            each.close()
+        running.stop()
+        return limits
+
+    assert run(130.0, path, 0) == {plain: 130.0, changed: 150.0}
+    assert run(140.0, tmp_path / "killed.db", 1) == {plain: 140.0, changed: 150.0}  # nothing was saved but entries
+    assert run(140.0, path, 1) == {plain: 140.0, changed: 150.0}
+    assert limited(path) == {plain: [(140.0, False)], changed: [(150.0, True)]}
+    assert run(140.0, tmp_path / "killed.db", 2) == {plain: 140.0, changed: 150.0}  # the entry gives the same again
+    assert limited(tmp_path / "killed.db") == limited(path)
+    assert run(130.0, path, 2) == {plain: 130.0, changed: 150.0}
+
+
+def test_a_stream_is_done_again_with_the_limits_that_it_was_opened_with(tmp_path: Path) -> None:
+    path, x = tmp_path / "j.db", heart(20, 130)
+    first = Running(journal=Journal(path), chains={"ecg": Ecg()}, limits=book(120.0))
+    peer = Peer(first.ingest)
+    feed(peer, peer.open(ack="journaled")["stream"], x, 10)
+    for end in ("", "-wal"):
+        (tmp_path / f"killed.db{end}").write_bytes(Path(f"{path}{end}").read_bytes())
+    peer.close()
+    said = stopped(first)
+    assert any("/alarm/" in topic and b"heart_rate_high" in payload for (topic, _), (_, payload) in said.items())
+    second = Running(journal=Journal(tmp_path / "killed.db"), chains={"ecg": Ecg()}, limits=book(139.0))
+    assert stopped(second) == said
 
 
 def test_messages_older_than_memory_are_sent_again_from_the_journal(

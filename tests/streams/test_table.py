@@ -117,12 +117,16 @@ def test_other_limits_reach_the_open_streams_whose_own_nobody_has_changed() -> N
     held = Streams({"ecg": Ecg()}, 4, 1 << 24, shipped())
     plain, changed = (held.open(replace(OPENED, key=f"icu/{name}/monitor/ecg"), b"peer", 0) for name in "ab")
     assert changed.limits is not None
-    held.configure(changed, changed.limits.changed({"heart_rate_high_per_min": 150}))
+    held.configure(changed, changed.limits.changed({"heart_rate_high_per_min": 150}), own=True)
     adult = shipped().of().changed({"heart_rate_high_per_min": 131})
     fresh = Book({"adult": adult}, "adult", {})
     assert list(held.rebook(fresh)) == [plain]
     assert plain.limits == adult
     assert changed.limits.heart_rate_high_per_min == 150
+    follower = held.open(replace(OPENED, key=changed.key, session=8), b"peer", 0)
+    assert list(held.rebook(shipped())) == [plain]
+    assert follower.limits == changed.limits
+    assert list(held.rebook(fresh)) == [plain]
     later = held.open(replace(OPENED, key="icu/c/monitor/ecg"), b"peer", 0)
     assert later.limits == adult
     assert list(held.rebook(fresh)) == []
