@@ -17,7 +17,9 @@ def audit() -> None:
     "--hash", "known", default="", metavar="HASH", help="A last hash that was kept elsewhere: it must be there."
 )
 def verify(file: Path, known: str) -> None:
-    """Find a changed byte, a line that was removed, added or moved, and an end that was cut off.
+    """Find a changed byte, a line that was removed, added or moved, a missing file, and an end that was cut off.
+
+    FILE.1 to FILE.9, which hold what came before, are checked with it.
 
     Exits with 1 if something is found. An end cut off between two lines can only be found with --hash: keep the last
     hash, which is printed, where nobody can change it together with the log.
@@ -25,7 +27,10 @@ def verify(file: Path, known: str) -> None:
     from vitalcore.streams.audit import verify as check
 
     verdict = check(file, known)
-    click.echo(f"{file}: {verdict.n_lines} lines hold; the last hash is {verdict.last_hash}")
+    files = f" in {verdict.n_files} files" if verdict.n_files > 1 else ""
+    click.echo(f"{file}: {verdict.n_lines} lines{files} hold; the last hash is {verdict.last_hash}")
+    if verdict.n_gone:
+        click.echo(f"lines 1 to {verdict.n_gone} were in files that are kept no more")
     if verdict.problem:
         click.echo(f"vitalcore: {file}: {verdict.problem}", err=True)
         sys.exit(1)

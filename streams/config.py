@@ -135,6 +135,16 @@ class Config:
             without="none",
         ),
     ] = None
+    audit_mb: Annotated[
+        float,
+        Option(
+            "security",
+            "audit_mb",
+            "Size from which the audit log goes on in a new file; nine older ones stay (audit.jsonl.1 to .9).",
+            unit="MiB",
+            bounds=(0.01, 1e6),
+        ),
+    ] = 64.0
     http: Annotated[
         str,
         Option(

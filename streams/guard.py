@@ -12,7 +12,7 @@ from zmq.utils import z85
 
 from vitalcore.errors import ParameterError
 from vitalcore.streams import keys, pseudonyms, sockets
-from vitalcore.streams.audit import Audit
+from vitalcore.streams.audit import MOST_BYTES, Audit
 from vitalcore.streams.rights import Client, RightsFile
 from vitalcore.streams.sockets import Connection
 
@@ -34,12 +34,13 @@ class Security:
 
     keys   : the engine's private key file; with it every endpoint speaks CURVE
     rights : which client may do what; goes with `keys`
-    audit  : the log of what was asked and what came of it
+    audit  : the log of what was asked and what came of it; audit_bytes: of one of its files
     """
 
     keys: Path | None = None
     rights: Path | None = None
     audit: Path | None = None
+    audit_bytes: int = MOST_BYTES
 
 
 class Guard:
@@ -57,7 +58,7 @@ class Guard:
         self.counters = {"handshakes_denied": 0, "forbidden": 0, "rights_invalid": 0, "audit_lost": 0}
         self.keys = None if security.keys is None else keys.read(security.keys)
         self._rights = None if security.rights is None else RightsFile(security.rights)
-        self._audit = None if security.audit is None else Audit(security.audit)
+        self._audit = None if security.audit is None else Audit(security.audit, most_bytes=security.audit_bytes)
         self._connections: dict[Connection, str] = {}
         self._leaving: list[Connection] = []
         self._changed: frozenset[str] = frozenset()

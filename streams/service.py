@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from vitalcore import alarms, warm
@@ -167,11 +168,15 @@ def _engine(config: Config) -> Engine | Workers:
 
     Errors: VitalcoreError
     """
-    security = Security(config.keys, config.rights, config.audit)
+    security = _security(config, config.audit)
     if config.workers == 1:
         return _worker(config, Address(config.ingest, config.live, config.control), 0, 1, None)
     endpoints = config.ingest, config.live, config.control
     return Workers(partial(_worker, config), config.workers, *endpoints, security=security)
+
+
+def _security(config: Config, audit: Path | None) -> Security:
+    return Security(config.keys, config.rights, audit, int(config.audit_mb * (1 << 20)))
 
 
 def _worker(config: Config, address: Address, number: int, n: int, instance: str | None) -> Engine:
@@ -189,7 +194,7 @@ def _worker(config: Config, address: Address, number: int, n: int, instance: str
             memory=int(config.memory_mb * (1 << 20)) // n,
             limits=book,
             journal=journal,
-            security=Security(config.keys, config.rights, audit),
+            security=_security(config, audit),
             instance=instance,
         )
     except BaseException:

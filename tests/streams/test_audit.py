@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vitalcore.errors import ParameterError
-from vitalcore.streams.audit import MAX_GROUPS, Audit, verify
+from vitalcore.streams.audit import KEPT, MAX_GROUPS, Audit, verify
 
 
 @pytest.fixture
@@ -129,6 +129,102 @@ def test_a_flood_of_different_things_is_bounded(tmp_path: Path) -> None:
     written = lines(path)
     assert len(written) == MAX_GROUPS + 4
     assert sum(int(str(line.get("n_times", 1))) for line in written if line["what"] == "SUBSCRIBE") == 3 * MAX_GROUPS
+
+
+def rotated(path: Path, n: int, most_bytes: int = 1500) -> list[str]:
+    """Write a log of small files; return the names of all, the oldest first."""
+    audit = Audit(path, most_bytes=most_bytes)
+    for k in range(n):
+        audit.note("OPEN", "ok", "bedside", stream=f"icu/p{k}/monitor/ecg")
+    audit.close()
+    return sorted(
+        (each.name for each in path.parent.iterdir()), key=lambda name: -int("0" + name[len(path.name) + 1 :])
+    )
+
+
+def test_a_log_goes_on_in_files_of_its_size_and_is_checked_through_all_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    names = rotated(path, 30)
+    assert names == [*(f"audit.{k}" for k in range(len(names) - 1, 0, -1)), "audit"]
+    assert 4 < len(names) < KEPT
+    read = [line for name in names for line in lines(tmp_path / name)]
+    assert [line["n"] for line in read] == list(range(len(read)))
+    assert [line["stream"] for line in read if line["what"] == "OPEN"] == [f"icu/p{k}/monitor/ecg" for k in range(30)]
+    assert all((tmp_path / name).stat().st_size < 2000 for name in names)
+    assert all((tmp_path / name).stat().st_mode & 0o777 == 0o600 for name in names)
+    verdict = verify(path)
+    assert (verdict.problem, verdict.n_lines, verdict.n_files, verdict.n_gone) == ("", len(read), len(names), 0)
+    assert not verify(path, str(lines(tmp_path / names[0])[3]["hash"])).problem
+    assert verdict.last_hash == read[-1]["hash"]
+
+
+def test_the_oldest_file_goes_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    names = rotated(path, 100)
+    assert len(names) == KEPT + 1
+    verdict = verify(path)
+    assert (verdict.problem, verdict.n_files) == ("", KEPT + 1)
+    assert verdict.n_gone == lines(tmp_path / names[0])[0]["n"]
+    assert "kept no more" in verify(path, "0" * 64).problem
+
+
+def test_every_file_that_is_missing_or_not_itself_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    names = rotated(path, 100)[1:]  # as if the oldest were not the ninth
+    (tmp_path / f"audit.{KEPT}").unlink()
+    assert verify(path).problem.startswith(f"audit.{KEPT} is missing: audit.{KEPT - 1} begins with line")
+    (tmp_path / f"audit.{KEPT - 1}").rename(tmp_path / f"audit.{KEPT}")
+    assert verify(path).problem == ""  # a number that is left out, by a crash while files were renamed
+    names[0] = f"audit.{KEPT}"
+    for name in names[1:]:
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()
+        assert f"{name} is missing" in verify(path).problem, name
+        (tmp_path / name).write_bytes(whole.replace(b"bedside", b"bedsidf", 1))
+        assert f"{name}, line" in verify(path).problem, name
+        (tmp_path / name).write_bytes(b"".join(whole.splitlines(keepends=True)[1:]))
+        assert verify(path).problem, name
+        (tmp_path / name).write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+        assert verify(path).problem or name == "audit", name
+        (tmp_path / name).write_bytes(whole)
+    assert not verify(path).problem
+
+
+@pytest.mark.parametrize("left", [None, b"", b'{"n":8,"t":"20'])
+def test_a_log_whose_engine_ended_between_two_files_is_continued(tmp_path: Path, left: bytes | None) -> None:
+    path = tmp_path / "audit"
+    rotated(path, 10)
+    path.rename(tmp_path / "audit.0")
+    names = [name for name in ("audit.2", "audit.1", "audit.0") if (tmp_path / name).exists()]
+    for name in names:
+        (tmp_path / name).rename(tmp_path / f"audit.{int(name[-1]) + 1}")
+    assert verify(path).problem == "audit is missing: audit.1 is older"
+    if left is not None:
+        path.write_bytes(left)
+    Audit(path).close()
+    verdict = verify(path)
+    assert (verdict.problem, verdict.n_files, verdict.ended) == ("", len(names) + 1, True)
+    assert lines(path)[0]["what"] == "continue"
+
+
+def test_a_log_that_can_not_go_on_in_a_new_file_goes_on_in_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit"
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object) -> None:
+            raise PermissionError(13, "planted")
+
+        patch.setattr(Path, "rename", refuse)
+        patch.setattr(Path, "replace", refuse)
+        rotated(path, 30)
+    assert len(lines(path)) == 32
+    assert not verify(path).problem
+    audit = Audit(path, most_bytes=1500)
+    audit.close()
+    verdict = verify(path)
+    assert (verdict.problem, verdict.n_lines, verdict.n_files) == ("", 35, 2)
 
 
 def test_a_full_disk_loses_lines_and_counts_them_and_the_chain_holds(tmp_path: Path) -> None:
