@@ -4,7 +4,7 @@
 //   node gateway.mjs --rate 250 home/p17/chest/ecg < samples.csv
 //   node gateway.mjs --play 60 home/p17/chest/ecg
 //
-// What it may do and leaves out: many streams, a spool on disk, live_first, REDIRECT, HELLO, PING.
+// What it may do and leaves out: many streams, a spool on disk, live_first, HELLO, PING.
 
 import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -16,6 +16,8 @@ const [BAD_FRAME, NOT_OPEN, STALE_SESSION, SEQ_GAP, NO_CREDIT] = [1, 2, 3, 4, 5]
 const [FORBIDDEN, STORAGE, FULL] = [7, 11, 34]
 const isNotNow = (code) => code >= 10 && code <= 31
 const SILENCE_MS = 1000
+const AWAY_MS = 3000 // an engine that was named by another and says nothing is given up
+const MAX_HOPS = 4 // from one to the next
 
 const { values: asked, positionals } = parseArgs({
   allowPositionals: true,
@@ -58,18 +60,31 @@ let heardAt = 0
 let refused = { seq: -1, times: 0 }
 const count = { sent: 0, again: 0, lost: 0 }
 
-const socket = new Dealer({
-  linger: 0,
-  immediate: true, // the spool is the queue
-  sendHighWaterMark: 0, // credit is the bound
-  sendTimeout: 0,
-  reconnectInterval: 50,
-  reconnectMaxInterval: 2000,
-  heartbeatInterval: 1000,
-  heartbeatTimeout: 3000,
-})
-if (asked.keys) useKeys(socket, asked.keys, asked["server-key"])
-socket.connect(asked.endpoint)
+let socket
+let endpoint
+let hops = 0 // REDIRECTs in a row
+let answeredAt = 0 // when the engine at this endpoint said anything
+
+// Each engine has a connection of its own, and a stream is open on one of them.
+function connect(to) {
+  socket?.close()
+  socket = new Dealer({
+    linger: 0,
+    immediate: true, // the spool is the queue
+    sendHighWaterMark: 0, // credit is the bound
+    sendTimeout: 0,
+    reconnectInterval: 50,
+    reconnectMaxInterval: 2000,
+    heartbeatInterval: 1000,
+    heartbeatTimeout: 3000,
+  })
+  if (asked.keys) useKeys(socket, asked.keys, asked["server-key"])
+  socket.connect(to)
+  endpoint = to
+  handle = askAt = 0
+  answeredAt = Date.now()
+  listen(socket)
+}
 
 function giveUp(why) {
   console.error(`gateway: ${key}: ${why}`)
@@ -161,6 +176,7 @@ async function hearMap(fields) {
   if (fields.type === "OPEN_OK" && BigInt(fields.session) === session) {
     const expected = Number(fields.next_seq)
     if (expected < firstSeq()) return ask() // that was lost here after OPEN was sent: name what is oldest now
+    hops = 0
     handle = Number(fields.stream)
     credit = { records: Number(fields.credit[0]), bytes: Number(fields.credit[1]) }
     heldBelow(expected)
@@ -169,12 +185,17 @@ async function hearMap(fields) {
   } else if (fields.type === "ERR") {
     if (fields.code !== FULL && !isNotNow(fields.code)) giveUp(fields.message)
   } else if (fields.type === "REDIRECT") {
-    giveUp(`another engine has it: --endpoint ${fields.endpoint}`)
+    if (++hops <= MAX_HOPS) return connect(fields.endpoint)
+    hops = 0 // they send it in a circle
+    connect(asked.endpoint)
+    askAt = Date.now() + SILENCE_MS
   }
 }
 
-async function listen() {
-  for await (const [message] of socket) {
+async function listen(to) {
+  for await (const [message] of to) {
+    if (to !== socket) return // of an engine that has it no more
+    answeredAt = Date.now()
     if (isMap(message)) await hearMap(unpack(message))
     else for (const ack of acknowledgements(message)) await hearAcknowledgement(ack)
   }
@@ -242,12 +263,13 @@ async function measure() {
   ended = true
 }
 
-listen()
+connect(asked.endpoint)
 measure()
 while (!ended || spool.length) {
   const now = Date.now()
   const silent = handle && unsent > firstSeq() && now - heardAt > SILENCE_MS
   if (silent || (!handle && now >= askAt)) await ask()
+  if (!handle && endpoint !== asked.endpoint && now - answeredAt > AWAY_MS) connect(asked.endpoint)
   await sendWhatMayGo()
   await sleep(5)
 }

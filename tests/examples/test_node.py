@@ -215,6 +215,27 @@ def test_damaged_doubled_and_lost_messages_are_told_apart(node: Path) -> None:
     assert (counts["damaged"], counts["missed"], counts["duplicates"]) == (1, 1, 2)
 
 
+def test_the_gateway_follows_redirects_and_asks_again_where_it_began_if_nobody_answers_there(node: Path) -> None:
+    engine, x = Running(), measured(100)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    door = context.socket(zmq.ROUTER)
+    port = door.bind_to_random_port("tcp://127.0.0.1")
+    gateway = Program(node, "gateway", "--endpoint", f"tcp://127.0.0.1:{port}", KEY)
+    gateway.write("".join(f"{value:.9g}\n" for value in x))
+    for endpoint in ("tcp://127.0.0.1:9", engine.ingest):
+        assert door.poll(30_000)
+        identity, message = door.recv_multipart()
+        assert maps.unpack(message)["key"] == KEY
+        door.send_multipart([identity, maps.pack("REDIRECT", key=KEY, endpoint=endpoint, epoch=1)])
+    code, _, said = gateway.end()
+    door.close(0)
+    context.term()
+    samples = engine.engine.counters()["samples"]
+    engine.stop()
+    assert code == 0, said
+    assert (samples, counted(said)["lost"]) == (100, 0)
+
+
 def test_keys_let_both_in(node: Path, tmp_path: Path) -> None:
     locked = Locked(tmp_path)
     board = locked.client("board", write=("icu/",), read=("icu/",))
