@@ -141,6 +141,18 @@ class Archive:
                 yield Entry(id_, kind, t_ns, body)
         self._hole(expected or must, last + 1)
 
+    def lately(self, kind: int, since_ns: int) -> list[Entry]:
+        """Read the last entries, back to a time, that are of a kind; in order."""
+        found: list[Entry] = []
+        for id_, kind_, t_ns in self._select("SELECT id, kind, t_ns FROM log ORDER BY id DESC"):
+            if t_ns < since_ns:
+                break
+            if kind_ == kind:
+                for body, crc in self._select("SELECT body, crc FROM log WHERE id = ?", id_):
+                    if crc == checksum(body, id_, kind, t_ns):
+                        found.append(Entry(id_, kind, t_ns, body))
+        return found[::-1]
+
     def openings(self) -> Iterator[Opening]:
         """Read what the handles in records mean, in order."""
         for id_, key, t_ns, body, crc in self._scan("opening", "id, key, t_ns, body, crc"):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from vitalcore.streams import maps
 from vitalcore.streams.maps import Open
 
-RECORDS, OPENED, CONFIGURED, ACKNOWLEDGED, FORGOTTEN, LOST, ERASED = 1, 2, 3, 4, 5, 6, 7
+RECORDS, OPENED, CONFIGURED, ACKNOWLEDGED, FORGOTTEN, LOST, ERASED, CLOSED = 1, 2, 3, 4, 5, 6, 7, 8
 KINDS = {RECORDS: "records", OPENED: "open", CONFIGURED: "limits", ACKNOWLEDGED: "alarm_ack"}
-KINDS |= {FORGOTTEN: "forget", LOST: "lost", ERASED: "erased"}
+KINDS |= {FORGOTTEN: "forget", LOST: "lost", ERASED: "erased", CLOSED: "closed"}
 
 
 @dataclass(frozen=True)

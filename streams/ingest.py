@@ -19,7 +19,7 @@ from vitalcore.streams.guard import Guard
 from vitalcore.streams.keeper import Keeper
 from vitalcore.streams.live import Live
 from vitalcore.streams.maps import Open
-from vitalcore.streams.quarantine import REFUSALS, Quarantine
+from vitalcore.streams.quarantine import PLACES, REFUSALS, Quarantine
 from vitalcore.streams.table import Refusal, Stream, Streams, Table, due, half_used
 from vitalcore.streams.wire import Ack, Code
 
@@ -343,7 +343,9 @@ class Ingest:
         if stream.identity:
             self._send(stream.identity, self._refusal(stream.row, Code.QUARANTINED))
         self._guard.note("quarantine", why, stream.user, stream.key)
-        self.quarantine.close(stream.key, row, why)
+        places = {place: int(row[place]) for place in PLACES}
+        self.quarantine.close(stream.key, places, why)
+        self._keeper.closed(stream, places, why)
         _log.warning("%s is closed for a while: %s", log.shown(stream.key), why)
         self._streams.forget(stream)
 

@@ -97,6 +97,12 @@ class Keeper:
             body = entries.spell(key=stream.key, code=code)
             self._changed(stream.row, self.journal.append(entries.ACKNOWLEDGED, t_ns, body), t_ns)
 
+    def closed(self, stream: Stream, places: dict[str, int], why: str) -> None:
+        """Journal that a stream is closed for a while, and where its session goes on then."""
+        if self.journal is not None and not self.silent:
+            body = entries.spell(key=stream.key, places=places, why=why)
+            self.journal.append(entries.CLOSED, time.time_ns(), body)
+
     def forgotten(self, stream: Stream) -> None:
         """Journal that a stream is forgotten, with its last results."""
         if self.journal is None or self.silent:

@@ -1,6 +1,7 @@
 """Quarantine: a stream whose input keeps failing is closed for a while, alone."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from vitalcore.streams.wire import Code
 REFUSALS = 16  # records in a row that break the format
 CLOSED_S = 60.0
 MAX_CLOSED = 8192  # remembered
+PLACES = ("session", "next_seq", "next_index")
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,19 @@ class Quarantine:
             del self._in_a_row[row]
         return failing
 
-    def close(self, name: str, row: np.void, why: str) -> None:
+    def close(self, name: str, places: Mapping[str, int], why: str) -> None:
         """Close a stream; its session goes on behind what was taken of it.
 
-        row : of STREAM
+        places : session, next_seq and next_index
         """
         self.total += 1
+        self.again(name, places, why, CLOSED_S)
+
+    def again(self, name: str, places: Mapping[str, int], why: str, left_s: float) -> None:
+        """Let a stream be closed for what is left of its time."""
         if len(self._closed) >= MAX_CLOSED:
             del self._closed[next(iter(self._closed))]
-        places = (int(row[field]) for field in ("session", "next_seq", "next_index"))
-        self._closed[name] = _Closed(time.monotonic() + CLOSED_S, why, *places)
+        self._closed[name] = _Closed(time.monotonic() + left_s, why, **{place: places[place] for place in PLACES})
 
     def let_in(self, opened: Open) -> Open:
         """Return how a stream is opened: as asked, or behind what was taken before it was closed.

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from vitalcore.errors import SnapshotError
-from vitalcore.streams import entries, states
+from vitalcore.streams import entries, quarantine, states
 from vitalcore.streams.archive import unreadable
 from vitalcore.streams.entries import Entry
 from vitalcore.streams.ingest import Ingest
@@ -39,6 +39,7 @@ def recover(journal: Journal, streams: Streams, ingest: Ingest, live: Live, keep
 
     A state is as of its own entry, so entries reach only the streams that have not seen them. Last, the limits of the
     file reach the streams whose own nobody has changed: entries of their own say so, after all that was done again.
+    Streams that were closed for a while stay so for what is left of it.
 
     Errors: JournalError where the file is broken: `vitalcore journal salvage` makes a new one of it.
     """
@@ -70,6 +71,10 @@ def recover(journal: Journal, streams: Streams, ingest: Ingest, live: Live, keep
         except Refusal as error:
             lost.append(f"a stream: {error}")
         done += 1
+    now_ns = time.time_ns()
+    for entry in archive.lately(entries.CLOSED, now_ns - int(quarantine.CLOSED_S * 1e9)):
+        fields, left_s = entries.read(entry.body), quarantine.CLOSED_S - (now_ns - entry.t_ns) / 1e9
+        ingest.quarantine.again(fields["key"], fields["places"], fields["why"], min(left_s, quarantine.CLOSED_S))
     if archive.malformed:
         raise unreadable(journal.path, archive.malformed)
     streams.disown()
@@ -85,7 +90,7 @@ def _again(entry: Entry, as_of: dict[str, int], streams: Streams, ingest: Ingest
     if entry.kind == entries.RECORDS:
         ingest.again(entry)
         return
-    if entry.kind == entries.ERASED:
+    if entry.kind in (entries.ERASED, entries.CLOSED):
         return
     fields = entries.read(entry.body)
     key = fields["key"]

@@ -12,7 +12,7 @@ from tests.streams.conftest import Peer, Running, wait_for
 from tests.streams.test_ingest import record
 from vitalcore.kernels.finding import BEAT, FINDING, LABEL
 from vitalcore.operator import Design, Signal
-from vitalcore.streams import quarantine
+from vitalcore.streams import quarantine, wire
 from vitalcore.streams.gateway import Gateway
 from vitalcore.streams.journal import Journal
 from vitalcore.streams.maps import Channel
@@ -210,6 +210,41 @@ def test_a_journal_with_a_record_that_breaks_the_analysis_can_be_gone_on_from(tm
     assert recovered is not None
     assert (recovered.streams, recovered.damage) == (3, ())
     again.stop()
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_what_is_left_of_the_time_is_kept_by_the_journal(tmp_path: Path, killed: bool) -> None:
+    path = tmp_path / "j.db"
+    first = Running(chains={"ecg": Fragile()}, journal=Journal(path))
+    peer = Peer(first.ingest)
+    stream, other = (peer.open(key=key)["stream"] for key in KEYS[1:3])
+    peer.socket.send(record(stream, 0, 0))
+    peer.socket.send(wire.encode_record(wire.Record(wire.DATA, 7, stream, 1, 10, np.full((10, 1), POISON, "<f4"))))
+    peer.acks(lambda ack: ack.code == Code.QUARANTINED)
+    peer.socket.send(record(other, 0, 0))
+    peer.acks(lambda ack: ack.stream == other and ack.next_seq == 1)  # so the entry before it is on disk
+    until_s = first.engine._ingest.quarantine._closed[KEYS[1]].until_s
+    if killed:
+        for end in ("", "-wal"):
+            (tmp_path / f"killed.db{end}").write_bytes(Path(f"{path}{end}").read_bytes())
+        path = tmp_path / "killed.db"
+    peer.close()
+    first.stop()
+    for _ in range(2):
+        again = Running(chains={"ecg": Fragile()}, journal=Journal(path))
+        recovered = again.engine.recovered
+        assert recovered is not None
+        assert (recovered.streams, recovered.damage) == (1, ())
+        peer = Peer(again.ingest)
+        refused = peer.open(key=KEYS[1])
+        assert (refused["type"], refused["code"]) == ("ERR", Code.QUARANTINED)
+        assert "its analysis failed" in refused["message"]
+        left = again.engine._ingest.quarantine._closed[KEYS[1]]
+        assert left.until_s == pytest.approx(until_s, abs=0.1)
+        assert (left.session, left.next_seq, left.next_index) == (7, 2, 20)
+        assert peer.open(key=KEYS[2])["type"] == "OPEN_OK"
+        peer.close()
+        again.stop()
 
 
 def test_an_analysis_that_fails_in_a_gap_or_at_the_end_harms_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
