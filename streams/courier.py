@@ -348,7 +348,8 @@ class Courier:
         live = self.by_key[spool.opened.key][-1]
         if spool.granted[1] != "live_first" or spool.opened.backfill or live.former or live.ended:
             return False
-        behind = live.base + live.next_index - spool.base - spool.oldest[1]
+        first = max(spool.oldest[1], spool.start)  # the gap that it begins with keeps nobody waiting
+        behind = live.base + live.next_index - spool.base - first
         return behind > LIVE_FIRST_S * float(spool.opened.rate or FRAMES_HZ)
 
     def _go_apart(self, spool: Spool, now_ns: int) -> None:

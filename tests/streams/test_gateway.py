@@ -13,6 +13,7 @@ from tests.streams.conftest import Running, wait_for
 from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.streams import maps, wire
 from vitalcore.streams.gateway import Gateway
+from vitalcore.streams.spool import Spool
 from vitalcore.streams.subscriber import Subscriber
 
 KEY = "icu/p1/monitor/ecg"
@@ -309,6 +310,25 @@ def test_live_first_sends_what_is_measured_now_at_once_and_the_backlog_beside_it
         assert order.index(backlog) < max(k for k, key in enumerate(order) if key == KEY)
         assert subscriber.missed == 0
         gateway.close()
+
+
+def test_a_session_that_begins_with_a_gap_over_a_backlog_is_not_split_again(running: Running) -> None:
+    with Cut(running.ingest) as link, Gateway(link.endpoint, resume="live_first") as gateway:
+        stream = gateway.open(KEY, "ecg", 250)
+        split, sessions = gateway._courier._split, [gateway.session]
+
+        def split_and_measure(spool: Spool) -> None:
+            split(spool)
+            sessions.append(gateway._spools[stream].opened.session)
+            gateway.send(stream, np.zeros(10, np.float32))  # before the engine has answered to OPEN of the new session
+
+        gateway._courier._split = split_and_measure
+        link.cut()
+        feed(gateway, stream, 0, 5000)
+        link.heal()
+        assert gateway.drain(20)
+        assert len(sessions) == 2
+        assert gateway._spools[stream].opened.session == sessions[-1]
 
 
 def test_streams_that_came_back_in_other_sessions_are_still_sent_in_one_call(running: Running) -> None:
