@@ -111,16 +111,21 @@ class Control:
         return {"type": "PONG", "t1": t1, "t2": now_ns, "t3": time.time_ns()}
 
     def _status(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._streams.settle()
         answer = {"type": "STATUS_OK"} | self._counters()
         prefix = fields.get("prefix")
         if prefix is None:
             return answer
         keys = self._keys(maps.text(fields, "prefix"), maps.text(fields, "after", ""))
-        rows = self._streams.rows
+        streams = self._streams
         listed = {}
         for key in keys[: maps.MAX_MAP - 1]:
-            row = rows[self._streams.by_key[key].row]
+            at = streams.by_key[key].row
+            row, pending = streams.rows[at], int(streams.pending[at])
+            lost = int(row["lost"] - streams.filled[at]) - pending
             listed[key] = {name: int(row[name]) for name in ("session", "next_seq", "next_index", *_COUNTS)} | {
+                "lost": lost,
+                "pending": pending,
                 "ended": bool(row["ended"]),
                 "unsynchronised": bool(row["unsynchronised"]),
             }

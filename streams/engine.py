@@ -229,6 +229,7 @@ class Engine:
                 heartbeat_at = now + HEARTBEAT_NS
                 self._ingest.review(guard.look())
                 self._live.readers.sweep()
+                self._streams.settle()
                 _tidy()
             next(beats, None)  # one message a turn: nobody waits for all of them
             for stream in islice(relimited, RELIMITED):

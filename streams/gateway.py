@@ -375,7 +375,8 @@ class Gateway:
             if self._store is not None:
                 self._store.note(self._last_session)
         behind = spool.next_index - spool.oldest[1]
-        opened = replace(spool.opened, session=self._last_session)
+        backlog = spool.opened.session, spool.oldest[1], spool.next_index
+        opened = replace(spool.opened, session=self._last_session, backlog=backlog)
         new = Spool(opened, self._room, self._store, base=spool.base + spool.oldest[1], link=spool.link)
         new.start, new.shift = behind, behind - spool.next_index + spool.shift
         spool.former = True

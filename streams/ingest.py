@@ -324,6 +324,7 @@ class Ingest:
             if why is not None:
                 self._isolate(stream, _failed(why), settle=False)
                 return
+            self._streams.settle(stream)  # before anybody counts as lost what is only late
         if missing:
             cause = "discontinuity" if missing < 0 else "declared" if row["kind"] == wire.GAP else "undeclared"
             self._live.gap(stream, index - max(missing, 0), index, cause, self._arrival_ns)

@@ -18,6 +18,7 @@ from vitalcore.streams.wire import DTYPE_NAMES, MAX_CHANNELS, MAX_INDEX, MAX_MES
 from vitalcore.version import version
 
 MAX_STR = 512
+_MOST = (1 << 63) - 1
 MAX_MAP = 64
 MAX_ARRAY = MAX_CHANNELS
 MAX_TOPICS = 256  # in one heartbeat
@@ -56,6 +57,8 @@ class Open:
     rate        : Hz; None: each sample carries its time
     first_seq   : oldest record that the gateway can still send; first_index: its sample index
     backfill    : a session that is over, sent while a later one of its key is live
+    backlog     : of a session that begins with a GAP over what is sent so: its number, and from and to which of its
+                  samples
     """
 
     key: str
@@ -71,6 +74,7 @@ class Open:
     first_seq: int = 0
     first_index: int = 0
     backfill: bool = False
+    backlog: tuple[int, int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -274,9 +278,16 @@ def read_open(fields: Mapping[str, Any]) -> Open:
     backfill = fields.get("backfill", False)
     if not isinstance(backfill, bool):
         raise ProtocolError("backfill must be true or false")
+    backlog = fields.get("backlog")
+    if backlog is not None:
+        if not isinstance(backlog, list) or len(backlog) != 3:
+            raise ProtocolError("backlog must be [session, from, to]")
+        part: dict[str, Any] = dict(zip(("session", "from", "to"), backlog, strict=True))
+        start = integer(part, "from", 0, MAX_INDEX)
+        backlog = integer(part, "session", 0, _MOST), start, integer(part, "to", start, MAX_INDEX)
     return Open(
         key=check_key(fields.get("key")),
-        session=integer(fields, "session", 0, (1 << 63) - 1),
+        session=integer(fields, "session", 0, _MOST),
         kind=choice(fields, "kind", KINDS),
         rate=rate,
         channels=_channels(fields.get("channels")),
@@ -285,9 +296,10 @@ def read_open(fields: Mapping[str, Any]) -> Open:
         ack=choice(fields, "ack", ACKS, "received"),
         resume=choice(fields, "resume", RESUMES, "in_order"),
         meta=meta,
-        first_seq=integer(fields, "first_seq", 0, (1 << 63) - 1, 0),
+        first_seq=integer(fields, "first_seq", 0, _MOST, 0),
         first_index=integer(fields, "first_index", 0, MAX_INDEX, 0),
         backfill=backfill,
+        backlog=backlog,
     )
 
 
@@ -315,6 +327,7 @@ def write_open(opened: Open) -> bytes:
         first_seq=opened.first_seq,
         first_index=opened.first_index,
         backfill=opened.backfill or None,
+        backlog=opened.backlog and list(opened.backlog),
     )
 
 

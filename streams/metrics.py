@@ -22,7 +22,7 @@ _TOTALS = {
     "refused": "Records refused",
     "duplicates": "Records that came again, acknowledged and not taken",
     "gaps": "Gaps in streams",
-    "lost": "Samples that gaps stand for",
+    "lost": "Samples that gaps stand for and no backlog has brought",
     "undeclared_gap": "Gaps that no GAP record declared",
     "streams_opened": "Streams and sessions opened",
     "streams_ended": "Streams ended",
@@ -36,6 +36,7 @@ _TOTALS = {
 _GAUGES = {
     "streams": "Streams held",
     "connections": "Connections of gateways that hold a stream",
+    "pending": "Samples of gaps that a backlog may still bring",
     "quarantined": "Streams that are closed just now because their input kept failing",
     "rights_invalid": "1 while the rights file is not valid and the one before holds",
 }

@@ -33,6 +33,7 @@ def spell(streams: Streams, stream: Stream) -> bytes:
             "counts": stream.counts,
             "last": {what: kept[-1] for what, kept in stream.recent.items() if kept},
             "standing": stream.standing,
+            "filled": (stream.filled, stream.backlog_over),
         }
     )
     return packed
@@ -63,6 +64,7 @@ def restore(streams: Streams, state: bytes, now_ns: int) -> tuple[Stream, int, i
         stream.recent[what] = deque([message], maxlen=REPLAY_MESSAGES)
     stream.counts = dict(fields["counts"])
     stream.standing = dict(fields["standing"])
+    stream.filled, stream.backlog_over = fields.get("filled", (0, False))
     return stream, int(numbers["handle"]), int(numbers["owner"])
 
 

@@ -83,6 +83,7 @@ class Stream:
     standing: last message of each alarm that stands, by its code
     unsaved : messages that are not in the journal's results yet, by what they are
     user    : public key of the client that has it, where there are keys
+    filled  : samples of its first gap that its backlog has brought, or said to be lost; backlog_over: no more will come
     """
 
     key: str
@@ -102,6 +103,8 @@ class Stream:
     recent: dict[str, deque[Message]] = field(default_factory=dict)
     unsaved: dict[str, list[Message]] = field(default_factory=dict)
     user: str = ""
+    filled: int = 0
+    backlog_over: bool = False
 
     def topic(self, what: str) -> bytes:
         """Return the topic of one sort of message."""
@@ -132,6 +135,9 @@ class Streams:
         self.seen_ns = np.zeros(limit, np.int64)
         self.wave_wanted = np.zeros(limit, bool)
         self.clock_every = np.ones(limit, np.int64)
+        self.filled = np.zeros(limit, np.int64)  # samples of gaps that a backlog has brought ...
+        self.pending = np.zeros(limit, np.int64)  # ... or may still bring, as `settle` has found
+        self._gapped: dict[Stream, None] = {}  # those whose first gap a backlog fills
         self.dirty = np.zeros(limit, np.int64)  # first entry of the journal that changed a stream since it was saved
         self.forgotten: Callable[[Stream], None] = lambda stream: None  # told before a stream is forgotten
         self.high = 0  # no row from here on has been used
@@ -287,6 +293,8 @@ class Streams:
         self.seen_ns[stream.row] = now_ns
         self.clock_every[stream.row] = max(1, int(opened.rate / CLOCK_UPDATES_HZ)) if opened.rate else 1
         self.by_key[stream.key] = self.by_row[stream.row] = stream
+        if opened.backlog is not None and not opened.backfill:
+            self._gapped[stream] = None
         self.high = max(self.high, stream.row + 1)
         return row
 
@@ -313,9 +321,34 @@ class Streams:
             yield stream
 
     def sums(self) -> dict[str, int]:
-        """Sum counts over all streams that are and were; from any thread."""
+        """Sum counts over all streams that are and were; from any thread.
+
+        lost    : without what backlogs have filled, or may still fill
+        pending : what they may still fill
+        """
         rows = self.rows[: self.high]
-        return {name: self._past[name] + int(rows[name].sum()) for name in COUNTS}
+        sums = {name: self._past[name] + int(rows[name].sum()) for name in COUNTS}
+        pending = int(self.pending.sum())
+        return sums | {"lost": sums["lost"] - int(self.filled.sum()) - pending, "pending": pending}
+
+    def settle(self, only: Stream | None = None) -> None:
+        """Look how much of the gaps that backlogs fill has come, of all streams or of one."""
+        for stream in self._gapped if only is None else (only,):
+            if stream in self._gapped:
+                self._settle(stream)
+
+    def _settle(self, stream: Stream) -> None:
+        assert stream.opened.backlog is not None  # _gapped has no others
+        session, first, stop = stream.opened.backlog
+        n = min(stop - first, int(self.rows[stream.row]["lost"]))
+        back = self.by_key.get(f"{stream.key}/backfill")
+        if back is not None and back.opened.session == session:
+            row = self.rows[back.row]
+            # what is lost of the backlog itself is counted there
+            stream.filled = min(max(stream.filled, int(row["next_index"]) - first), n)
+            stream.backlog_over |= bool(row["ended"])
+        self.filled[stream.row] = stream.filled
+        self.pending[stream.row] = 0 if stream.backlog_over else n - stream.filled
 
     def acknowledge(self, stream: Stream, code: int) -> bool:
         """Acknowledge an alarm of a stream; tell whether it stands."""
@@ -358,6 +391,13 @@ class Streams:
 
     def remove(self, stream: Stream) -> None:
         """Take a stream out; what it has told the journal stays there."""
+        live = self.by_key.get(stream.opened.key)
+        if live is not None:
+            self.settle(live)
+        if stream in self._gapped:
+            del self._gapped[stream]
+            self._past["lost"] -= stream.filled  # what is pending never comes
+            self.filled[stream.row] = self.pending[stream.row] = 0
         self.close_slot(stream)
         self.let_go(stream)
         row = self.rows[stream.row]

@@ -34,7 +34,7 @@ _ZERO = (
     " quarantined quarantines"
 )
 # what a worker has counted before it is up
-_NOTHING: dict[str, Any] = dict.fromkeys((*_ZERO.split(), *COUNTS), 0)
+_NOTHING: dict[str, Any] = dict.fromkeys((*_ZERO.split(), *COUNTS, "pending"), 0)
 _NOTHING |= {"latency_ns": [0, 0, 0], "ack": "received", "storage": "ok"}
 Make = Callable[[Address, int, int, str], Engine]
 _log = logging.getLogger(__name__)
