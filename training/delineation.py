@@ -24,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 
 from training.perceptron import Net, fit, write
 from vitalcore.kernels import delineate as d
+from vitalcore.kernels import perceptron
 from vitalcore.kernels import waves as stage_of_waves
 
 Array = NDArray[np.float32]
@@ -295,12 +296,9 @@ def look(net: int, looks: Looks, times: Times, centre: Times) -> Array:
 
 def find(nets: Sequence[Net], looks: Looks) -> tuple[Times, Times]:
     """Run the kernel: times in places of the grid, [n, 8], and log-odds, [n, 4]."""
-    weights = np.concatenate([part.ravel() for net in nets for part in net.parts()]).astype(np.float32)
-    sizes = [net.shape for net in nets]
-    firsts = np.cumsum([0, *(sum(part.size for part in net.parts()) for net in nets)])[:-1]
-    shape = np.array([(first, *size) for first, size in zip(firsts, sizes, strict=True)])
+    laid = perceptron.lay([net.shape for net in nets], [net.parts() for net in nets])
     times, sure = np.empty((len(looks.x), 8)), np.empty((len(looks.x), 4))
-    _find(weights, shape, looks.x, looks.before, looks.after, np.zeros(1, d.SCRATCH)[0], times, sure)
+    _find(laid.weights, laid.shape, looks.x, looks.before, looks.after, np.zeros(1, d.SCRATCH)[0], times, sure)
     return times, sure
 
 
