@@ -3,8 +3,8 @@
     python -m training.qrs [--data DIR] [--rounds N]
 
 DIR is the folder of the real recordings (default: VITALCORE_DATA, or ../shared/data beside the repository); mitdb,
-ludb and nstdb are used. Each round runs the detector itself over every recording with the trees of the round before,
-so that it learns from the situations that it brings about.
+ludb and nstdb are used, and the scenarios of vitalcore.fixtures. Each round runs the detector itself over every
+recording with the trees of the round before, so that it learns from the situations that it brings about.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from training.forest import outputs, write
 from vitalcore.ecg import qrs_params
+from vitalcore.fixtures.scenarios import SCENARIOS
 from vitalcore.kernels import finding, forest, qrs, qrs_score
 
 Floats = NDArray[np.float64]
@@ -36,6 +37,7 @@ N_TRACE, N_NODES, N_TREES = 64, 1 << 14, 1 << 10
 ABOUT = ("output", "w", "t", "energy", "score")
 N_ABOUT = len(ABOUT)
 EASY = 4.0  # log-odds
+SEEDS = range(101, 109)  # tests have others
 UNASKED = 2  # beside the outputs AT_ONCE and LOOKING_BACK: a beat without a look at the trees
 
 TRACED = np.dtype(
@@ -252,6 +254,18 @@ def tiled(data: Path, rng: np.random.Generator) -> Iterator[Material]:
             yield Material(f"ludb {path.name}", "tiled", float(signal.fs), np.tile(x, n)[:, None], truth)
 
 
+def simulated() -> Iterator[Material]:
+    """Make the scenarios by seeds that no test has, at any rate, with one lead or three."""
+    rng = np.random.default_rng(3)
+    for name, scenario in SCENARIOS.items():
+        for seed in SEEDS:
+            fs_hz = int(rng.choice([1000] if name.startswith("paced") else [125, 200, 250, 360, 500]))
+            made = scenario.make(fs_hz=fs_hz, n_leads=int(rng.choice([1, 3])), seed=seed)
+            spans = (*made.fibrillation, *made.unusable, *made.shaky)
+            skipped = tuple((a * fs_hz, b * fs_hz) for a, b in spans)
+            yield Material(name, "simulated", fs_hz, made.x, made.r_s * fs_hz, skipped)
+
+
 def excerpt(material: Material, kind: str, length_s: float, rng: np.random.Generator) -> Material:
     """Cut a piece and look at it from a random direction: a weighted sum of its leads, a little faster or slower."""
     fs_hz = material.fs_hz
@@ -294,6 +308,7 @@ def materials(data: Path) -> Iterator[Material]:
         yield hurried(replace(piece, x=jumping(piece.x, fs_hz, rng)), rng)
     for piece in tiled(data, rng):
         yield hurried(piece, rng)
+    yield from simulated()
     for rate in (15, 30, 60, 80, 120, 180, 250, 300, 350):
         for width_s in (0.04, 0.07, 0.1, 0.12):
             if rate * width_s < 60 * 0.5:
@@ -307,7 +322,9 @@ def materials(data: Path) -> Iterator[Material]:
 
 def weights_of(kind: str, true: NDArray[np.bool_]) -> Floats:
     """Tell how much the peaks of a material count: where there is no noise a missed beat is worse than one too many."""
-    weight = {"first": 1.0, "both": 0.7, "shapes": 3.0, "tiled": 1.5}.get(kind, 0.5 if "noisy" in kind else 1.0)
+    weight = {"first": 1.0, "both": 0.7, "shapes": 3.0, "tiled": 1.5, "simulated": 1.0}.get(
+        kind, 0.5 if "noisy" in kind else 1.0
+    )
     return weight * np.where(true & ("noisy" not in kind), 2.5, 1.0)
 
 
@@ -387,6 +404,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         "made": "python -m training.qrs",
         "data": "PhysioNet mitdb 1.0.0, ludb 1.0.1 and nstdb 1.0.0 (noises, without the stretches in noisy records)",
         "records": "mitdb " + " ".join(groups) + "; ludb odd",
+        "simulated": f"every scenario, seeds {SEEDS.start} to {SEEDS.stop - 1}",
         "rounds": given.rounds,
         "rows": sum(len(table[0]) for table in tables),
     }
