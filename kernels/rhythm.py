@@ -136,7 +136,8 @@ def extreme(params: np.void, state: np.void, side: int, known: float, out: NDArr
     n_beats = params["n_extreme"][side]
     reached = False
     first = t
-    if state["n"] >= n_beats and state["wave"] != codes.VENTRICULAR_FIBRILLATION:
+    seen = state["wave"] == 0 or (side == HIGH and state["wave"] != codes.VENTRICULAR_FIBRILLATION)
+    if state["n"] >= n_beats and seen:  # in waves that tell a rhythm of their own many beats may be missed
         first = state["t"][back(state, n_beats - 1)]
         bpm = 60.0 * params["fs_hz"] * (n_beats - 1) / (t - first)
         limit = params["extreme_bpm"][side]
@@ -244,7 +245,7 @@ def beat(params: np.void, state: np.void, row: np.void, out: NDArray[np.void], n
     if state["asystole"] == 1:
         state["asystole"] = 0
         n = turn(state, 0, t, t, known, out, n)
-    if joined and interval_s > params["pause_s"] and state["asked"] == 0 and not poor:
+    if joined and interval_s > params["pause_s"] and state["asked"] == 0 and state["wave"] == 0 and not poor:
         n = say(out, n, codes.PAUSE, state["last_t"], t, t, known)
     if ventricular:
         n = follow_runs(params, state, t, known, out, n)
