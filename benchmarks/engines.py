@@ -95,8 +95,8 @@ def _pin(core: int | None) -> None:
 def _engine(pipe: Connection, core: int | None, journal: Path | None) -> None:
     import threading
 
-    from vitalcore.streams.engine import Engine
-    from vitalcore.streams.journal import Journal
+    from vitalcore.streams.engine.engine import Engine
+    from vitalcore.streams.journal.journal import Journal
 
     _pin(core)
     keeps = None if journal is None else Journal(journal)

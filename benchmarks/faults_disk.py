@@ -25,13 +25,13 @@ from benchmarks.faults_engine import FS_HZ, LIGHT, Served
 from tests.streams import kept
 from tests.streams.chain import Peaks
 from vitalcore.errors import JournalError
-from vitalcore.streams import entries, inventory, journal, wal
-from vitalcore.streams.archive import Archive, Page, Save
-from vitalcore.streams.engine import Engine
-from vitalcore.streams.gateway import Gateway
-from vitalcore.streams.journal import Journal
-from vitalcore.streams.recovery import recover
-from vitalcore.streams.salvage import salvage
+from vitalcore.streams.engine.engine import Engine
+from vitalcore.streams.engine.recovery import recover
+from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.journal import entries, inventory, journal, wal
+from vitalcore.streams.journal.archive import Archive, Page, Save
+from vitalcore.streams.journal.journal import Journal
+from vitalcore.streams.journal.salvage import salvage
 from vitalcore.streams.subscriber import Subscriber
 
 ANY = "tcp://127.0.0.1:*"

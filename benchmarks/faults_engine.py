@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.faults import Row
-from vitalcore.streams.gateway import Gateway
-from vitalcore.streams.maps import Channel
+from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.protocol.maps import Channel
 from vitalcore.streams.subscriber import Message, Subscriber
 
 FS_HZ = 250

@@ -17,11 +17,11 @@ from benchmarks.faults import Row
 from benchmarks.faults_frames import BATCH, CHUNK, CHUNK_NS, FS_HZ, GOOD, SESSION, T0_NS, Hall
 from benchmarks.faults_gateway import engine
 from vitalcore.clock import Clock
-from vitalcore.streams import maps, wire
-from vitalcore.streams.gateway import Gateway
-from vitalcore.streams.maps import Channel, Open
+from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.protocol import maps, wire
+from vitalcore.streams.protocol.maps import Channel, Open
+from vitalcore.streams.protocol.wire import Record
 from vitalcore.streams.subscriber import Subscriber
-from vitalcore.streams.wire import Record
 
 STREAMS = 8
 WITHIN = 1.1  # of the control's p99

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from benchmarks.faults import Row
 from tests.streams.chain import Peaks
 from tests.streams.frames import MANIFEST, frame
-from vitalcore.streams import maps, wire
-from vitalcore.streams.engine import Engine
+from vitalcore.streams.engine.engine import Engine
+from vitalcore.streams.protocol import maps, wire
+from vitalcore.streams.protocol.wire import Record
 from vitalcore.streams.subscriber import Subscriber
-from vitalcore.streams.wire import Record
 
 ANY = "tcp://127.0.0.1:*"
 FS_HZ = 250

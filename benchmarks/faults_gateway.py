@@ -24,11 +24,11 @@ from benchmarks.cut import Cut
 from benchmarks.faults import Row
 from tests.streams.chain import Peaks
 from vitalcore.errors import ProtocolError
-from vitalcore.streams import wire
-from vitalcore.streams.drift import Drift
-from vitalcore.streams.engine import Engine
-from vitalcore.streams.gateway import Gateway
-from vitalcore.streams.store import SEQ_BITS
+from vitalcore.streams.engine.engine import Engine
+from vitalcore.streams.gateway.drift import Drift
+from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.gateway.store import SEQ_BITS
+from vitalcore.streams.protocol import wire
 from vitalcore.streams.subscriber import Subscriber
 
 FS_HZ = 250

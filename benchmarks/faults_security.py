@@ -20,10 +20,11 @@ import zmq
 from benchmarks.faults import Row
 from tests.streams.chain import Peaks
 from tests.streams.locked import Locked
-from vitalcore.streams import keys, maps, rights, wire
-from vitalcore.streams.engine import Engine
-from vitalcore.streams.gateway import Gateway
-from vitalcore.streams.keys import Keys
+from vitalcore.streams.engine.engine import Engine
+from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.protocol import keys, maps, wire
+from vitalcore.streams.protocol.keys import Keys
+from vitalcore.streams.security import rights
 from vitalcore.streams.subscriber import Subscriber
 
 ANY = "tcp://127.0.0.1:*"

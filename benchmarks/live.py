@@ -11,9 +11,9 @@ import zmq
 
 from benchmarks.engines import CHUNK, FS_HZ, LSB_MV, bare, ecg, engine
 from benchmarks.sidebyside import table
-from vitalcore.streams import wire
-from vitalcore.streams.gateway import Gateway
-from vitalcore.streams.maps import Channel
+from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.protocol import wire
+from vitalcore.streams.protocol.maps import Channel
 from vitalcore.streams.subscriber import Subscriber
 
 KEY = "bench/p1/monitor/ecg"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vitalcore.kernels import spell
 from vitalcore.kernels.records import CRC_SLICES
-from vitalcore.streams import maps, wire
-from vitalcore.streams.maps import Channel, Open
+from vitalcore.streams.protocol import maps, wire
+from vitalcore.streams.protocol.maps import Channel, Open
 
 ACK = np.dtype(
     [("head", "V8"), ("session", "<u8"), ("stream", "<u4"), ("credit", "<u4"), ("next_seq", "<u8"), ("rest", "V8")]

@@ -13,8 +13,8 @@ from vitalcore.kernels.finding import FINDING
 from vitalcore.plan import Node, Plan, source
 from vitalcore.ppg import Ppg, Pulses
 from vitalcore.simulate import simulate_face
-from vitalcore.streams import wire
-from vitalcore.streams.engine import parts
+from vitalcore.streams.engine.engine import parts
+from vitalcore.streams.protocol import wire
 from vitalcore.ward import Ward
 
 STREAMS = 200

@@ -24,7 +24,7 @@ def verify(file: Path, known: str) -> None:
     Exits with 1 if something is found. An end cut off between two lines can only be found with --hash: keep the last
     hash, which is printed, where nobody can change it together with the log.
     """
-    from vitalcore.streams.audit import verify as check
+    from vitalcore.streams.security.audit import verify as check
 
     verdict = check(file, known)
     files = f" in {verdict.n_files} files" if verdict.n_files > 1 else ""

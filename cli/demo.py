@@ -41,7 +41,7 @@ def demo(seconds: float, out: Path) -> None:
     from vitalcore.cli.warmup import warm_up
     from vitalcore.cli.watch import show
     from vitalcore.samples import demo as recordings
-    from vitalcore.streams.engine import parts
+    from vitalcore.streams.engine.engine import parts
     from vitalcore.streams.subscriber import Subscriber
 
     recording = recordings(seconds)
@@ -118,7 +118,7 @@ def _told_to_end(pipe: Connection) -> threading.Event:
 
 
 def _engine(pipe: Connection) -> None:
-    from vitalcore.streams.engine import Engine
+    from vitalcore.streams.engine.engine import Engine
 
     told = _told_to_end(pipe)
     engine = Engine(LOOPBACK, LOOPBACK, LOOPBACK)
@@ -132,8 +132,8 @@ def _engine(pipe: Connection) -> None:
 
 
 def _gateway(pipe: Connection, address: str, recording: "Recording", seconds: float) -> None:
-    from vitalcore.streams.gateway import Gateway
-    from vitalcore.streams.player import Player
+    from vitalcore.streams.gateway.gateway import Gateway
+    from vitalcore.streams.gateway.player import Player
 
     told = _told_to_end(pipe)
     with Gateway(address) as gateway:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from vitalcore.streams.device import Device
-    from vitalcore.streams.feeds import Feed
-    from vitalcore.streams.gateway import Gateway
-    from vitalcore.streams.sources import Source
+    from vitalcore.streams.gateway.device import Device
+    from vitalcore.streams.gateway.feeds import Feed
+    from vitalcore.streams.gateway.gateway import Gateway
+    from vitalcore.streams.gateway.sources import Source
 
 READ_S = 0.02
 PATIENCE_S = 10.0  # at the end: for an engine that acknowledges nothing
@@ -22,7 +22,7 @@ FULL = 0.5  # of the room: beyond it, what can wait is not read
 
 def _example(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from vitalcore.streams.device import example
+        from vitalcore.streams.gateway.device import example
 
         click.echo(example(), nl=False)
         ctx.exit()
@@ -41,9 +41,9 @@ def gateway(config: Path, every: float) -> None:
     spool keeps for the next start. Its status goes to standard error. Exits with 1 if samples are lost then, or if the
     engine refuses a stream.
     """
-    from vitalcore.streams import keys
-    from vitalcore.streams.device import read
-    from vitalcore.streams.gateway import Gateway
+    from vitalcore.streams.gateway.device import read
+    from vitalcore.streams.gateway.gateway import Gateway
+    from vitalcore.streams.protocol import keys
 
     stopped: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,8 +80,8 @@ def gateway(config: Path, every: float) -> None:
 
 def _pump(device: "Device", gateway: "Gateway", status: "Status", stopped: list[int]) -> bool:
     """Send what a line or standard input gives; tell whether it has come to its end."""
-    from vitalcore.streams.feeds import feed
-    from vitalcore.streams.sources import Pipe, Serial
+    from vitalcore.streams.gateway.feeds import feed
+    from vitalcore.streams.gateway.sources import Pipe, Serial
 
     where = device.source
     source: Source = Serial(where.port, where.baud) if where.from_ == "serial" else Pipe(sys.stdin.fileno())
@@ -110,7 +110,7 @@ def _play(device: "Device", gateway: "Gateway", status: "Status", stopped: list[
     from vitalcore.errors import ReadError
     from vitalcore.readers import Hints
     from vitalcore.readers import read as read_recording
-    from vitalcore.streams.player import Player
+    from vitalcore.streams.gateway.player import Player
 
     where = device.source
     recording = read_recording(str(where.path), Hints(where.signal, where.fs_hz))

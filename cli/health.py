@@ -96,7 +96,7 @@ def zmq() -> Check:
     try:
         import zmq as pyzmq
 
-        from vitalcore.streams.sockets import MIN_ZMQ
+        from vitalcore.streams.protocol.sockets import MIN_ZMQ
     except ImportError as error:
         return Check("libzmq", str(error), "install pyzmq")
     fine = pyzmq.zmq_version_info() >= MIN_ZMQ

@@ -21,8 +21,8 @@ def journal() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def list_(file: Path, as_json: bool) -> None:
     """List the sessions of each stream: time, samples, results, bytes."""
-    from vitalcore.streams.archive import Archive
-    from vitalcore.streams.inventory import results_of, sessions_of, utc
+    from vitalcore.streams.journal.archive import Archive
+    from vitalcore.streams.journal.inventory import results_of, sessions_of, utc
 
     archive = Archive(file)
     try:
@@ -60,9 +60,9 @@ def list_(file: Path, as_json: bool) -> None:
 @FILE
 def verify(file: Path) -> None:
     """Check every row and record, and that none is missing; exit with 1 if something is."""
-    from vitalcore.streams import wal
-    from vitalcore.streams.archive import Archive
-    from vitalcore.streams.inventory import verify as check
+    from vitalcore.streams.journal import wal
+    from vitalcore.streams.journal.archive import Archive
+    from vitalcore.streams.journal.inventory import verify as check
 
     archive = Archive(file)
     try:
@@ -85,8 +85,8 @@ def export(file: Path, out: Path, prefix: str, format_: str) -> None:
 
     What is missing is NaN; a gap of more than an hour begins a new file. Results are Parquet tables in both formats.
     """
-    from vitalcore.streams.archive import Archive
-    from vitalcore.streams.export import export as write
+    from vitalcore.streams.journal.archive import Archive
+    from vitalcore.streams.journal.export import export as write
 
     archive = Archive(file)
     try:
@@ -114,10 +114,10 @@ def erase(file: Path, subject: str, log: Path | None) -> None:
     While an engine runs, ask it: ERASE on its control endpoint does the same (docs/journal.md).
     """
     from vitalcore.errors import JournalError
-    from vitalcore.streams.archive import Archive
-    from vitalcore.streams.audit import Audit
-    from vitalcore.streams.journal import Journal
-    from vitalcore.streams.maps import check_subject
+    from vitalcore.streams.journal.archive import Archive
+    from vitalcore.streams.journal.journal import Journal
+    from vitalcore.streams.protocol.maps import check_subject
+    from vitalcore.streams.security.audit import Audit
 
     prefix = check_subject(subject)
     Archive(file).close()  # a file that is not there is not made
@@ -147,7 +147,7 @@ def erase(file: Path, subject: str, log: Path | None) -> None:
 @click.argument("new", type=click.Path(path_type=Path, dir_okay=False))
 def salvage(file: Path, new: Path) -> None:
     """Copy what can be read of a broken journal into a NEW file, which an engine can go on with; say what is lost."""
-    from vitalcore.streams.salvage import salvage as copy
+    from vitalcore.streams.journal.salvage import salvage as copy
 
     copied, lost = copy(file, new)
     click.echo(f"{new}: " + ", ".join(f"{n} of {table}" for table, n in copied.items()))

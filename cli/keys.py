@@ -27,7 +27,7 @@ def keys() -> None:
 @click.option("--out", type=_FILE, default=".", help="Folder of the two files.  [default: here]")
 def new(name: str, out: Path) -> None:
     """Make a key pair: NAME.key, which stays on its machine, and NAME.pub, which others may see."""
-    from vitalcore.streams import keys as pairs
+    from vitalcore.streams.protocol import keys as pairs
 
     private, public = pairs.write(pairs.make(), out, name)
     click.echo(f"{private}: private, stays where it is\n{public}: public, for those who are to know {name}")
@@ -37,7 +37,7 @@ def new(name: str, out: Path) -> None:
 @click.argument("file")
 def show(file: str) -> None:
     """Print the public key in FILE, and the fingerprint that logs show of it."""
-    from vitalcore.streams.keys import fingerprint, read_public
+    from vitalcore.streams.protocol.keys import fingerprint, read_public
 
     public = read_public(file)
     click.echo(f"{public}\nfingerprint {fingerprint(public)}")
@@ -60,9 +60,9 @@ def allow(
     A NAME that is there already gets a second key: so keys are changed without a pause.
     """
     from vitalcore.errors import ParameterError
-    from vitalcore.streams.keys import read_public
-    from vitalcore.streams.rights import Client, prefixes
-    from vitalcore.streams.rights import allow as add
+    from vitalcore.streams.protocol.keys import read_public
+    from vitalcore.streams.security.rights import Client, prefixes
+    from vitalcore.streams.security.rights import allow as add
 
     if not (write or read or admin):
         raise ParameterError(f"{name} would have no right: give --write, --read or --admin")
@@ -76,8 +76,8 @@ def allow(
 @_rights
 def revoke(name: str, public: str | None, rights: Path) -> None:
     """Take all rights from client NAME; an engine that runs throws it out within seconds."""
-    from vitalcore.streams.keys import read_public
-    from vitalcore.streams.rights import revoke as remove
+    from vitalcore.streams.protocol.keys import read_public
+    from vitalcore.streams.security.rights import revoke as remove
 
     removed = remove(rights, name, None if public is None else read_public(public))
     click.echo(f"{name} has lost {removed} key{'s' if removed > 1 else ''} in {rights}")
@@ -87,8 +87,8 @@ def revoke(name: str, public: str | None, rights: Path) -> None:
 @_rights
 def list_(rights: Path) -> None:
     """List the clients in the rights file, with the fingerprints of their keys."""
-    from vitalcore.streams.keys import fingerprint
-    from vitalcore.streams.rights import RIGHTS, parse, read
+    from vitalcore.streams.protocol.keys import fingerprint
+    from vitalcore.streams.security.rights import RIGHTS, parse, read
 
     for public, client in parse(read(rights), rights).items():
         lists = ((right, getattr(client, right)) for right in RIGHTS)

@@ -62,7 +62,7 @@ def client(own: Path | None, server_key: str | Path | None) -> dict[str, Any]:
     """
     if own is None and server_key is None:
         return {}
-    from vitalcore.streams import keys
+    from vitalcore.streams.protocol import keys
 
     public = None if server_key is None else keys.read_public(server_key)
     return {"keys": None if own is None else keys.read(own), "server_key": public}

@@ -13,8 +13,8 @@ from vitalcore.cli.options import WHO_ANSWERS, client, client_keys
 from vitalcore.cli.options import hints as hint_options
 
 if TYPE_CHECKING:
-    from vitalcore.streams.gateway import Gateway
-    from vitalcore.streams.player import Player
+    from vitalcore.streams.gateway.gateway import Gateway
+    from vitalcore.streams.gateway.player import Player
 
 PATIENCE_S = 10
 
@@ -47,9 +47,9 @@ def replay(
     """
     from vitalcore.errors import ParameterError, ReadError
     from vitalcore.readers import Hints, read
-    from vitalcore.streams.gateway import Gateway
-    from vitalcore.streams.player import Player
-    from vitalcore.streams.pseudonyms import looks_like
+    from vitalcore.streams.gateway.gateway import Gateway
+    from vitalcore.streams.gateway.player import Player
+    from vitalcore.streams.protocol.pseudonyms import looks_like
 
     recording = read(file, Hints(signal, fs_hz, columns))
     name = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in recording.name)[:64]

@@ -9,7 +9,7 @@ import click
 
 def _example(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from vitalcore.streams.config import example
+        from vitalcore.streams.service.config import example
 
         click.echo(example(), nl=False)
         ctx.exit()
@@ -17,7 +17,7 @@ def _example(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
     """Add an option for each field of a config; one that is not given leaves the field to the file."""
-    from vitalcore.streams.config import options
+    from vitalcore.streams.service.config import options
 
     for name, (option, default, kind) in reversed(options().items()):
         flag = f"--{name.replace('_', '-')}"
@@ -50,8 +50,8 @@ def serve(config: Path | None, **given: Any) -> None:
     served. SIGHUP reads the limits, the rights and the log level again. What happens is told on standard error.
     """
     from vitalcore.cli.warmup import warm_up
-    from vitalcore.streams import config as file
-    from vitalcore.streams.service import Service
+    from vitalcore.streams.service import config as file
+    from vitalcore.streams.service.service import Service
 
     asked = {name: value for name, value in given.items() if value is not None}
     Service(lambda: file.read(config, asked), click.echo, warm_up).run()

@@ -16,7 +16,7 @@ def warmup() -> None:
     start = time.monotonic()
     from vitalcore import warm
     from vitalcore.kernels.kernel import cache_dir
-    from vitalcore.streams.engine import parts
+    from vitalcore.streams.engine.engine import parts
 
     n = warm_up([*parts(), *warm.sessions(), *warm.operators()])
     click.echo(f"{n} parts are ready ({time.monotonic() - start:.1f} s); machine code is kept in {cache_dir()}")

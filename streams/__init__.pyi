@@ -1,7 +1,7 @@
-from .engine import Engine as Engine
-from .gateway import Gateway as Gateway
-from .guard import Security as Security
-from .keys import Keys as Keys
-from .player import Player as Player
+from .engine.engine import Engine as Engine
+from .gateway.gateway import Gateway as Gateway
+from .gateway.player import Player as Player
+from .protocol.keys import Keys as Keys
+from .security.guard import Security as Security
 from .subscriber import Message as Message
 from .subscriber import Subscriber as Subscriber

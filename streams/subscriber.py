@@ -13,9 +13,9 @@ import zmq
 from numpy.typing import NDArray
 
 from vitalcore.errors import ForbiddenError, ProtocolError
-from vitalcore.streams import maps, sockets, wire
-from vitalcore.streams.keys import Keys
-from vitalcore.streams.wire import Code, LiveHeader
+from vitalcore.streams.protocol import maps, sockets, wire
+from vitalcore.streams.protocol.keys import Keys
+from vitalcore.streams.protocol.wire import Code, LiveHeader
 
 ASK_NS = 1_000_000_000
 MAX_WAITING = 1024  # messages of one topic held back while a hole is asked for

@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FLOORS = ("kernels", "streams", "cli", "fixtures")
+FOLDED = ("vitalcore.streams",)
 
 
 def folder_of(package: str) -> Path:
@@ -40,12 +41,31 @@ def test_every_module_has_its_floor() -> None:
 
 
 def test_each_file_of_code_has_a_test_file_of_its_name() -> None:
-    for top, tests in (("vitalcore", "vitalcore"), *((floor, floor) for floor in FLOORS)):
-        for path in (ROOT / top).glob("*.py"):
-            if path.stem.startswith("__") or path.stem in UNTESTED_ALONE:
+    for top in ("vitalcore", *FLOORS):
+        for path in (ROOT / top).rglob("*.py"):
+            name = path.relative_to(ROOT)
+            if path.stem.startswith("__") or str(name) in UNTESTED_ALONE:
                 continue
-            assert (ROOT / "tests" / tests / f"test_{path.stem}.py").is_file(), f"{path} has no test file"
+            assert (ROOT / "tests" / name.with_name(f"test_{name.name}")).is_file(), f"{name} has no test file"
 
 
-# nothing but numbers, names and signals for tests: the tests of those who use them test them
-UNTESTED_ALONE = {"codes", "finding", "ecg_signals", "pulsatile", "recordings", "signals"}
+def test_a_folder_of_a_floor_holds_at_most_15_modules() -> None:
+    for package in PROJECT["tool"]["setuptools"]["packages"]:
+        if package.startswith(FOLDED):
+            modules = [path.name for path in folder_of(package).glob("*.py") if path.name != "__init__.py"]
+            assert len(modules) <= 15, f"{package}: {len(modules)} modules"
+
+
+# nothing but numbers, names and signals for tests, and the table of CSV and Parquet: the tests of those who use them
+# test them
+UNTESTED_ALONE = {
+    "fixtures/ecg_signals.py",
+    "fixtures/pulsatile.py",
+    "fixtures/recordings.py",
+    "fixtures/signals.py",
+    "kernels/codes.py",
+    "kernels/finding.py",
+    "vitalcore/readers/table.py",
+    "vitalcore/scoring/classes.py",
+    "vitalcore/scoring/marks.py",
+}

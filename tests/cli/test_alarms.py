@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.conftest import vitalcore
 from vitalcore.fixtures.recordings import heart
-from vitalcore.streams.gateway import Gateway
+from vitalcore.streams.gateway.gateway import Gateway
 
 KEY = "cli-alarms/p1/monitor/ecg"
 

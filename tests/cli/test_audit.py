@@ -5,7 +5,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from vitalcore.cli.audit import audit
-from vitalcore.streams.audit import Audit, verify
+from vitalcore.streams.security.audit import Audit, verify
 
 
 def test_a_whole_log_holds_a_changed_one_exits_with_1(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from tests.cli.conftest import VITALCORE, vitalcore
 from tests.streams.conftest import Running, wait_for
-from vitalcore.streams import keys
-from vitalcore.streams.device import parse
-from vitalcore.streams.guard import Security
+from vitalcore.streams.gateway.device import parse
+from vitalcore.streams.protocol import keys
+from vitalcore.streams.security.guard import Security
 
 STREAM = """
 [[stream]]

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from tests.streams import kept
 from vitalcore.cli.main import main
-from vitalcore.streams import audit
+from vitalcore.streams.security import audit
 
 
 def run(*words: object) -> Result:

@@ -7,9 +7,9 @@ from click.testing import CliRunner, Result
 
 from vitalcore.cli.keys import keys
 from vitalcore.errors import ParameterError
-from vitalcore.streams import rights
-from vitalcore.streams.keys import read, read_public
-from vitalcore.streams.rights import Client
+from vitalcore.streams.protocol.keys import read, read_public
+from vitalcore.streams.security import rights
+from vitalcore.streams.security.rights import Client
 
 
 @pytest.fixture(autouse=True)

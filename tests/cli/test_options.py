@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from vitalcore.cli.options import client, client_keys, hints
-from vitalcore.streams import keys
+from vitalcore.streams.protocol import keys
 
 
 @click.command()

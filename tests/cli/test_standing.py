@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.cli.test_board import event, said
 from vitalcore.cli.standing import Standing
-from vitalcore.streams import wire
+from vitalcore.streams.protocol import wire
 
 
 def test_an_older_message_of_a_snapshot_brings_no_alarm_back() -> None:

@@ -19,7 +19,7 @@ from benchmarks.cut import Cut
 from benchmarks.faults_engine import LIGHT, Served, free_ports
 from tests.streams.conftest import Running, wait_for
 from tests.streams.locked import Locked
-from vitalcore.streams import keys, maps
+from vitalcore.streams.protocol import keys, maps
 from vitalcore.streams.subscriber import Message, Subscriber
 
 SOURCE = Path(__file__).parents[2] / "examples" / "c" / "gateway.c"

@@ -19,7 +19,7 @@ from benchmarks.cut import Cut
 from tests.examples.test_c import KEY, T0_NS, counted, measured
 from tests.streams.conftest import Running, wait_for
 from tests.streams.locked import Locked
-from vitalcore.streams import keys, maps, wire
+from vitalcore.streams.protocol import keys, maps, wire
 
 FOLDER = Path(__file__).parents[2] / "examples" / "node"
 INSTALL_S = 120

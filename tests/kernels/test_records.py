@@ -1,4 +1,4 @@
-"""The scanning kernel against the plain decoder of `vitalcore.streams.wire` and against zlib."""
+"""The scanning kernel against the plain decoder of `vitalcore.streams.protocol.wire` and against zlib."""
 
 import struct
 import zlib
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tests.streams.frames import frame, names
 from vitalcore.kernels import records
-from vitalcore.streams import wire
-from vitalcore.streams.wire import Code, Record, Refused
+from vitalcore.streams.protocol import wire
+from vitalcore.streams.protocol.wire import Code, Record, Refused
 
 OWNER = 3
 PROTOTYPE: dict[str, Any] = {

@@ -5,8 +5,8 @@ import pytest
 
 from vitalcore.kernels import spell
 from vitalcore.kernels.records import CRC_SLICES
-from vitalcore.streams import wire
-from vitalcore.streams.wire import Record
+from vitalcore.streams.protocol import wire
+from vitalcore.streams.protocol.wire import Record
 
 
 @pytest.mark.parametrize(("k", "n", "n_channels", "dtype"), [(1, 1, 1, "<i2"), (7, 10, 1, "<f4"), (3, 5, 300, "<f8")])

@@ -10,9 +10,9 @@ import pytest
 import zmq
 
 from tests.streams.chain import Peaks
-from vitalcore.streams import maps, sockets, wire
-from vitalcore.streams.engine import Engine
-from vitalcore.streams.wire import Ack
+from vitalcore.streams.engine.engine import Engine
+from vitalcore.streams.protocol import maps, sockets, wire
+from vitalcore.streams.protocol.wire import Ack
 
 ANY = "tcp://127.0.0.1:*"
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tests.streams.conftest import Peer, Running
-from tests.streams.test_recovery import feed
-from vitalcore.streams.journal import Journal
+from tests.streams.engine.test_recovery import feed
+from vitalcore.streams.journal.journal import Journal
 
 KEYS = ("icu/p1/monitor/ecg", "icu/p12/monitor/ecg")
 SAMPLES = 1500

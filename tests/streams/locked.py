@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from vitalcore.streams import keys, rights
-from vitalcore.streams.guard import Security
-from vitalcore.streams.keys import Keys
-from vitalcore.streams.rights import Client
+from vitalcore.streams.protocol import keys
+from vitalcore.streams.protocol.keys import Keys
+from vitalcore.streams.security import rights
+from vitalcore.streams.security.guard import Security
+from vitalcore.streams.security.rights import Client
 
 
 class Locked:

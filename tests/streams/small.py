@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from tests.streams.chain import Peaks
-from vitalcore.streams.engine import Engine
-from vitalcore.streams.front import Address
-from vitalcore.streams.journal import Journal
-from vitalcore.streams.workers import own_file
+from vitalcore.streams.engine.engine import Engine
+from vitalcore.streams.engine.front import Address
+from vitalcore.streams.engine.workers import own_file
+from vitalcore.streams.journal.journal import Journal
 
 
 def make(address: Address, number: int, n: int, instance: str) -> Engine:

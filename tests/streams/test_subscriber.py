@@ -11,10 +11,10 @@ import zmq
 from benchmarks.cut import Cut
 from tests.streams.conftest import Running, wait_for
 from vitalcore.errors import ProtocolError
-from vitalcore.streams import maps, wire
-from vitalcore.streams.gateway import Gateway
+from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.protocol import maps, wire
+from vitalcore.streams.protocol.wire import LiveHeader
 from vitalcore.streams.subscriber import Message, Subscriber, decode
-from vitalcore.streams.wire import LiveHeader
 
 TOPIC = "icu/p1/monitor/ecg/beat/"
 

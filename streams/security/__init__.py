@@ -1,0 +1,1 @@
+"""Who may do what at an engine, and what is kept of who did."""

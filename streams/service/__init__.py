@@ -1,0 +1,1 @@
+"""An engine as a service: its config, signals, health and metrics around it."""
