@@ -306,7 +306,7 @@ def test_an_invalid_rights_file_changes_nothing_and_is_told(
     locked.rights.write_text(text + "nonsense")
     assert wait_for(lambda: guard.counters["rights_invalid"] == 1)
     assert [client.name for client in guard._clients.values()] == ["owner"]
-    assert "the rights from before hold" in caplog.text
+    assert wait_for(lambda: "the rights from before hold" in caplog.text)  # told just after it is counted
     locked.rights.write_text(text)
     assert wait_for(lambda: guard.counters["rights_invalid"] == 0)
     assert [line["result"] for line in audited(locked) if line["what"] == "rights"] == [
