@@ -26,6 +26,7 @@ from training.beat_walk import walk
 from training.retimed import pieces, retimed
 from vitalcore.ecg import RPeaks
 from vitalcore.findings import beats
+from vitalcore.fixtures.scenarios import SCENARIOS
 from vitalcore.kernels import beat_class, beat_rhythm, beat_shape, forest
 from vitalcore.plan import Plan, source
 from vitalcore.scoring.classes import BEATS, MAPS
@@ -44,6 +45,7 @@ MOST_MADE = {"N": 40, "S": 40, "V": 30, "Q": 0}
 WORTH = {"N": 300.0, "S": 150.0, "V": 150.0, "Q": 60.0}  # what all of them weigh at most
 WORTH_MADE = 0.3
 SKIPPED_S, WITHIN_S = 300.0, 0.15
+SEEDS = range(101, 104)  # of scenarios; tests have others
 DELAY_S = 0.26  # usual, of a beat that is said
 
 
@@ -117,6 +119,21 @@ def read(folder: Path, record: str, seed: int, noises: list[Array], foreign: lis
             )
         )
     return runs
+
+
+def simulated(name: str, seed: int) -> Run:
+    """Make a scenario, with the beats where they are."""
+    fs_hz = float(np.random.default_rng(seed).choice([250, 360, 500]))
+    made = SCENARIOS[name].make(fs_hz=fs_hz, n_leads=2, seed=seed)
+    rng = np.random.default_rng(seed)
+    t = (made.r_s + 0.002 * rng.normal(size=len(made.beats))) * fs_hz
+    labels = np.array([beat.label for beat in made.beats])
+    counted = np.ones(len(t), bool)
+    for a, b in (*made.fibrillation, *made.unusable, *made.shaky):
+        counted &= (made.r_s < a - 0.3) | (made.r_s > b + 0.3)
+    interval = np.concatenate([[np.nan], np.diff(t) / fs_hz])
+    x = np.nan_to_num(made.x)
+    return run(name, "simulated", True, x, fs_hz, t, t + DELAY_S * fs_hz, interval, labels, counted, labels[:0])
 
 
 def run(
@@ -257,17 +274,20 @@ def main(arguments: Sequence[str] = ()) -> None:
     runs: dict[str, list[Run]] = {}
     for k, record in enumerate(RECORDS):
         runs[record] = read(folder, record, k, noises, foreign["208" if k % 2 else "119"])
+    made = [simulated(name, seed) for name in SCENARIOS if not name.startswith("paced") for seed in SEEDS]
+    made = [each for each in made if len(each.t) > 10]
     print("read", flush=True)
     folds = [RECORDS[k :: given.folds] for k in range(given.folds)]
 
     def others(fold: Sequence[str]) -> list[Run]:
-        return [each for record in RECORDS if record not in fold for each in runs[record]]
+        return [each for record in RECORDS if record not in fold for each in runs[record]] + made
 
     final, first = beat_class.N_FINAL, beat_rhythm.N_FIRST
     before = [trees(fit(others(fold), final, given.rounds)) for fold in folds]
     for fold, model in zip(folds, before, strict=True):
         for record in fold:
             judge(runs[record], (model, model))
+    judge(made, (before[0], before[0]))
     print("judged once", flush=True)
     everything = others([])
     models = (
