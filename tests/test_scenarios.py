@@ -24,12 +24,7 @@ NOT_MET = {  # why, and where: scenario and part
     "the late part of a right bundle branch block is small in lead II": "right_bundle_block wave",
     "T waves of a tachycardia are missed": "vt wave, arrest wave",
     "a tachycardia that lasts becomes the usual beat": """
-        vt class, vt_short class, vt_slow class, vt_slow episode, idioventricular class, idioventricular
-        episode, block_wide_escape class, block_wide_escape episode, ec13_4a class, ec13_4a_half class,
-        ec13_4a_double class""",
-    "a heart that beats in two ways from its first beat on has no usual one": "ec13_3d class",
-    "one ventricular beat of many is called otherwise": "couplets episode, arrest class",
-    "a first beat after learning is called ventricular": "ec13_drift class",
+        vt_slow class, idioventricular class, block_wide_escape episode""",
     "a ventricular run is said inside a fibrillation": "vf episode, ventricular_flutter episode",
     "an asystole behind a fibrillation is late": "arrest alarm",
     "a supraventricular rhythm is named by its rate alone": """
@@ -43,6 +38,9 @@ NOT_MET = {  # why, and where: scenario and part
         artefact_like_vt class, artefact_loose_lead beat, artefact_loose_lead rate, artefact_loose_lead
         episode, artefact_loose_lead alarm""",
     "beats are said in the hum of an open cable": "lead_off_hum beat, electrode_off beat",
+    "one beat of a bundle branch block is called ventricular": "left_bundle_block class",
+    "a paced beat among the first, or one among many, is called ventricular": """
+        paced_ventricle class, paced_without_capture class""",
 }
 REASONS = {" ".join(key.split()): reason for reason, keys in NOT_MET.items() for key in keys.split(",")}
 

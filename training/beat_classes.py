@@ -3,7 +3,7 @@
     python -m training.beat_classes [--data DIR] [--folds N] [--rounds N] [--cross-validate]
 
 Each recording is run through the detector with its first, its second and both leads; rhythms that DS1 lacks are made of
-its own beats (training.retimed). A first model learns with the true classes as what was said before; with it all
+its own beats (training.retimed), and the scenarios of vitalcore.fixtures are added. A first model learns with the true classes as what was said before; with it all
 recordings are judged, each by a model that never saw it, and the final models learn from that.
 `--cross-validate` only prints how recordings are classed by models that never saw them.
 """
@@ -307,6 +307,7 @@ def main(arguments: Sequence[str] = ()) -> None:
             "data": "MIT-BIH Arrhythmia Database 1.0.0, noise of the MIT-BIH Noise Stress Test Database 1.0.0",
             "licence": "ODC-By 1.0, PhysioNet",
             "records": " ".join(RECORDS),
+            "simulated": f"every scenario without a pacemaker, seeds {SEEDS.start} to {SEEDS.stop - 1}",
             "script": "training/beat_classes.py",
             "date": datetime.date.today().isoformat(),
             "cross_validated": [
