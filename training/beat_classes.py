@@ -3,8 +3,9 @@
     python -m training.beat_classes [--data DIR] [--folds N] [--rounds N] [--cross-validate]
 
 Each recording is run through the detector with its first, its second and both leads; rhythms that DS1 lacks are made of
-its own beats (training.retimed), and the scenarios of vitalcore.fixtures are added. A first model learns with the true classes as what was said before; with it all
-recordings are judged, each by a model that never saw it, and the final models learn from that.
+its own beats (training.retimed), and the scenarios of vitalcore.fixtures are added. A first model learns with the true
+classes as what was said before; with it all recordings are judged, each by a model that never saw it, and the final
+models learn from that.
 `--cross-validate` only prints how recordings are classed by models that never saw them.
 """
 
