@@ -15,7 +15,7 @@ from vitalcore.streams.journal import entries
 from vitalcore.streams.journal.archive import Page, Save
 from vitalcore.streams.journal.journal import Erasure, Journal
 
-SAVE_NS = 5_000_000_000  # a changed stream is saved when its change is that old, and before it is twice as old
+SAVE_NS = 10_000_000_000  # a changed stream is saved when its change is that old, and before it is twice as old
 SAVES = 50  # a 50th of the streams that wait are saved at a time at most, so that nobody waits for all of them
 PAGE_BYTES = 1 << 18  # of results of one topic
 UNDER_WAY = 2  # commits at a time; what comes meanwhile goes together
