@@ -6,7 +6,7 @@ Without a name all speed tables; `accuracy` alone: all scores; `faults` alone: a
 import importlib
 import sys
 
-from benchmarks import faults
+from benchmarks.faults import rows
 
 SPEED = ("filters", "detection", "face", "live", "ward")
 ACCURACY = ("qrs", "classes", "rhythm", "waves", "alarms", "signals", "ppg", "face", "breath")
@@ -20,16 +20,16 @@ def main(arguments: list[str]) -> None:
     there: tuple[str, ...] = SPEED
     prefix = ""
     if wanted[:1] == ["accuracy"]:
-        wanted, there, prefix = wanted[1:], ACCURACY, "accuracy_"
+        wanted, there, prefix = wanted[1:], ACCURACY, "accuracy."
     elif wanted[:1] == ["faults"]:
-        wanted, there = wanted[1:], faults.PARTS
+        wanted, there = wanted[1:], rows.PARTS
     names = [name for name in wanted if name in there]
     options = [name for name in wanted if name not in there] + options
     if wanted and not names:
-        known = f"{', '.join(SPEED)}; accuracy {', '.join(ACCURACY)}; faults {', '.join(faults.PARTS)}"
+        known = f"{', '.join(SPEED)}; accuracy {', '.join(ACCURACY)}; faults {', '.join(rows.PARTS)}"
         sys.exit(f"no table is called {wanted[0]}; there are {known}")
-    if there is faults.PARTS:
-        faults.main(names or there, "--long" in options)
+    if there is rows.PARTS:
+        rows.main(names or there, "--long" in options)
     for name in names or there:
         print(flush=True)
         module = importlib.import_module(f"benchmarks.{prefix}{name}")

@@ -4,25 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import (
-    accuracy_alarms,
-    accuracy_classes,
-    accuracy_qrs,
-    accuracy_rhythm,
-    accuracy_signals,
-    accuracy_waves,
-)
+from benchmarks.accuracy import alarms, classes, qrs, rhythm, signals, waves
 
 
 @pytest.mark.parametrize(
     ("table", "arguments", "told"),
     [
-        (accuracy_qrs, ["101"], ("vitalcore, first lead", "sleepecg", "neurokit2 default", "bar")),
-        (accuracy_classes, ["106"], ("class map: N:", "said last", "V of the reference")),
-        (accuracy_rhythm, ["426"], ("VT or VF", "duration Se")),
-        (accuracy_waves, ["1"], ("neurokit2 prominence", "T off", "SD ≤ 16")),
-        (accuracy_alarms, ["a142s"], ("Asystole", "85")),
-        (accuracy_signals, ["normal"], ("normal", "0 ± 10")),
+        (qrs, ["101"], ("vitalcore, first lead", "sleepecg", "neurokit2 default", "bar")),
+        (classes, ["106"], ("class map: N:", "said last", "V of the reference")),
+        (rhythm, ["426"], ("VT or VF", "duration Se")),
+        (waves, ["1"], ("neurokit2 prominence", "T off", "SD ≤ 16")),
+        (alarms, ["a142s"], ("Asystole", "85")),
+        (signals, ["normal"], ("normal", "0 ± 10")),
     ],
 )
 def test_each_table_is_made_of_one_record(
@@ -35,6 +28,6 @@ def test_each_table_is_made_of_one_record(
 
 
 def test_absent_recordings_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for table in (accuracy_qrs, accuracy_classes, accuracy_rhythm, accuracy_waves, accuracy_alarms):
+    for table in (qrs, classes, rhythm, waves, alarms):
         table.main(["--data", str(tmp_path)])
         assert "VITALCORE_DATA" in capsys.readouterr().out

@@ -5,42 +5,32 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import (
-    faults_disk,
-    faults_engine,
-    faults_flow,
-    faults_frames,
-    faults_gateway,
-    faults_load,
-    faults_security,
-)
-from benchmarks.faults import Row
+from benchmarks.faults import disk, engine, flow, frames, gateway, load, security
+from benchmarks.faults.rows import Row
 
 FAULTS: dict[str, Callable[[], Row | Iterable[Row]]] = {
-    "an engine killed with -9 twenty times": lambda: faults_engine.kills(
-        20, 3, 30, command=faults_engine.LIGHT, rate=10
-    ),
-    "a disk that is full": lambda: faults_disk.full(3),
-    "a disk that has become read-only": faults_disk.read_only,
-    "an I/O error at each of 200 calls": lambda: faults_disk.failing_calls(200),
-    "300 flipped bits": lambda: faults_disk.flips(300),
-    "a gateway killed with -9 five times": lambda: faults_gateway.kills(5),
-    "a link cut for a second": lambda: faults_gateway.cut(1.0),
-    "a long outage, simulated": lambda: faults_gateway.outage(0.05),
-    "a long outage, what is measured now first": lambda: faults_gateway.outage(0.05, "live_first"),
-    "messages lost and doubled": lambda: faults_gateway.lossy(2000),
-    "an engine killed with -9 under a gateway": lambda: faults_gateway.engine_kills(2),
-    "20,000 malformed messages": lambda: faults_frames.malformed(20_000),
-    "records doubled, cut short, flipped and lost": lambda: faults_frames.spoiled(3000),
-    "a subscriber that is stopped": lambda: faults_flow.stopped(5.0),
-    "a gateway that ignores its credit": lambda: faults_flow.credit(1000),
-    "clients that come and go": lambda: faults_flow.churn(100, 5.0),
-    "a clock that steps": faults_flow.clock_steps,
-    "a clock that drifts": faults_flow.drifting_samples,
-    "strangers on every endpoint": lambda: faults_security.strangers(1),
-    "a key removed from a live connection": lambda: faults_security.revocations(1),
-    "keys changed under load": lambda: faults_security.rotations(3),
-    "500 handshakes that never end": lambda: faults_security.flood(500, 1),
+    "an engine killed with -9 twenty times": lambda: engine.kills(20, 3, 30, command=engine.LIGHT, rate=10),
+    "a disk that is full": lambda: disk.full(3),
+    "a disk that has become read-only": disk.read_only,
+    "an I/O error at each of 200 calls": lambda: disk.failing_calls(200),
+    "300 flipped bits": lambda: disk.flips(300),
+    "a gateway killed with -9 five times": lambda: gateway.kills(5),
+    "a link cut for a second": lambda: gateway.cut(1.0),
+    "a long outage, simulated": lambda: gateway.outage(0.05),
+    "a long outage, what is measured now first": lambda: gateway.outage(0.05, "live_first"),
+    "messages lost and doubled": lambda: gateway.lossy(2000),
+    "an engine killed with -9 under a gateway": lambda: gateway.engine_kills(2),
+    "20,000 malformed messages": lambda: frames.malformed(20_000),
+    "records doubled, cut short, flipped and lost": lambda: frames.spoiled(3000),
+    "a subscriber that is stopped": lambda: flow.stopped(5.0),
+    "a gateway that ignores its credit": lambda: flow.credit(1000),
+    "clients that come and go": lambda: flow.churn(100, 5.0),
+    "a clock that steps": flow.clock_steps,
+    "a clock that drifts": flow.drifting_samples,
+    "strangers on every endpoint": lambda: security.strangers(1),
+    "a key removed from a live connection": lambda: security.revocations(1),
+    "keys changed under load": lambda: security.rotations(3),
+    "500 handshakes that never end": lambda: security.flood(500, 1),
 }
 
 
@@ -57,7 +47,7 @@ def test_what_had_to_hold_holds(fault: Callable[[], Row | Iterable[Row]], tell: 
 
 def test_a_ward_that_is_journaled_loses_nothing(tmp_path: Path, tell: Callable[[object], None]) -> None:
     patients = 40
-    outcome = faults_load.ward(patients, 5.0, tmp_path / "journal.db")
+    outcome = load.ward(patients, 5.0, tmp_path / "journal.db")
     p50, p99, _ = outcome.own_ms
     tell(f"{outcome.streams} streams, journaled: {outcome.lost} lost, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     assert outcome.lost == 0

@@ -15,8 +15,8 @@ import pytest
 import zmq
 from numpy.typing import NDArray
 
-from benchmarks.cut import Cut
-from benchmarks.faults_engine import LIGHT, Served, free_ports
+from benchmarks.faults.cut import Cut
+from benchmarks.faults.engine import LIGHT, Served, free_ports
 from tests.streams.conftest import Running, wait_for
 from tests.streams.locked import Locked
 from vitalcore.streams.protocol import keys, maps

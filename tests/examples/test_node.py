@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import zmq
 
-from benchmarks.cut import Cut
+from benchmarks.faults.cut import Cut
 from tests.examples.test_c import KEY, T0_NS, counted, measured
 from tests.streams.conftest import Running, wait_for
 from tests.streams.locked import Locked

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import faults_engine
+from benchmarks.faults.engine import LIGHT, Served
 from tests.streams.conftest import Peer, Running
 from tests.streams.engine.test_ingest import record
 from vitalcore.alarms import Book, shipped
@@ -238,9 +238,9 @@ def test_a_damaged_entry_is_a_gap_that_everybody_sees(tmp_path: Path) -> None:
 
 
 def test_a_second_engine_on_the_same_journal_is_refused(tmp_path: Path) -> None:
-    engine = faults_engine.Served(tmp_path / "j.db", faults_engine.LIGHT)
+    engine = Served(tmp_path / "j.db", LIGHT)
     engine.start()
-    other = faults_engine.Served(tmp_path / "j.db", faults_engine.LIGHT)
+    other = Served(tmp_path / "j.db", LIGHT)
     with pytest.raises(RuntimeError):
         other.start()
     engine.kill(signal.SIGTERM)

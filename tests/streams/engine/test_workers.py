@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.faults_engine import free_ports
+from benchmarks.faults.engine import free_ports
 from tests.streams import small
 from tests.streams.conftest import wait_for
 from vitalcore.errors import ParameterError

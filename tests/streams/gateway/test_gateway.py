@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zmq
 
-from benchmarks.cut import Cut
+from benchmarks.faults.cut import Cut
 from tests.streams.conftest import Peer, Running, wait_for
 from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.streams.gateway.gateway import Gateway

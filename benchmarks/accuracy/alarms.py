@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import reading
+from benchmarks.accuracy import reading
 from benchmarks.sidebyside import table
 from vitalcore import tables
 from vitalcore.analyze import analyze

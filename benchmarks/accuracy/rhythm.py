@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from benchmarks import reading
+from benchmarks.accuracy import reading
 from benchmarks.sidebyside import table
 from vitalcore.ecg import Ecg
 from vitalcore.kernels import af

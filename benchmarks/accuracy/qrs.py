@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import peers, reading
+from benchmarks.accuracy import peers, reading
 from benchmarks.sidebyside import table
 from vitalcore.ecg import Ecg, RPeaks
 from vitalcore.scoring import annotations, records

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.engines import CHUNK, FS_HZ, LSB_MV, PPG_CHUNK, PPG_HZ, ecg, engine, ppg
-from benchmarks.faults import Row
+from benchmarks.faults.rows import Row
 from benchmarks.load import Load
 from benchmarks.ward import Lane, Outcome, feed
 

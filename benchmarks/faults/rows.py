@@ -34,7 +34,7 @@ def main(parts: Iterable[str], long: bool) -> None:
     print("| --- | --- | --- | --- |", flush=True)
     bad = 0
     for part in parts:
-        rows: Iterable[Row] = importlib.import_module(f"benchmarks.faults_{part}").run(long)
+        rows: Iterable[Row] = importlib.import_module(f"benchmarks.faults.{part}").run(long)
         for row in rows:
             print(row, flush=True)
             bad += row.bad

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.faults import Row
+from benchmarks.faults.rows import Row
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.protocol.maps import Channel
 from vitalcore.streams.subscriber import Message, Subscriber

@@ -4,13 +4,13 @@ A pulse matches a reference within 150 ms once the median lag of the record is t
 annotations: its references are the R peaks that `RPeaks` finds in lead II, and the rate that the monitor showed.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.accuracy.reading import data_folder
 from vitalcore import Plan, source
 from vitalcore.ecg import RPeaks
 from vitalcore.findings import beats, features
@@ -20,7 +20,7 @@ from vitalcore.ppg import Ppg
 Array = NDArray[np.float64]
 
 WITHIN_S = 0.15
-DATA = Path(os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+DATA = data_folder()
 
 
 def match(found_s: Array, true_s: Array) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lombscargle
 
-from benchmarks.accuracy_ppg import DATA
+from benchmarks.accuracy.ppg import DATA
 from vitalcore import Plan, source
 from vitalcore.ecg import Ecg
 from vitalcore.findings import features

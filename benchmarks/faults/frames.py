@@ -21,7 +21,7 @@ from hypothesis import seed as seed_of
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from benchmarks.faults import Row
+from benchmarks.faults.rows import Row
 from tests.streams.chain import Peaks
 from tests.streams.frames import MANIFEST, frame
 from vitalcore.streams.engine.engine import Engine

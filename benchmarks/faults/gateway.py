@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cut import Cut
-from benchmarks.faults import Row
+from benchmarks.faults.cut import Cut
+from benchmarks.faults.rows import Row
 from tests.streams.chain import Peaks
 from vitalcore.errors import ProtocolError
 from vitalcore.streams.engine.engine import Engine

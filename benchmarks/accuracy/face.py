@@ -1,14 +1,13 @@
 """Blinks in aspect ratios recorded by JeFaPaTo, against that tool's own table and procedure; and simulated faces."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.signal import find_peaks, savgol_filter
 
+from benchmarks.accuracy.reading import data_folder
 from benchmarks.sidebyside import table
 from vitalcore.face import SCHEMAS, Blinks, Face, frames
 from vitalcore.findings import beats, features
@@ -16,7 +15,7 @@ from vitalcore.kernels import codes
 from vitalcore.plan import Plan, source
 from vitalcore.simulate import simulate_face
 
-DATA = Path(os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "face"
+DATA = data_folder() / "face"
 TOLERANCE_S = 0.15
 FILES = (("blinking_short.csv", 240), ("test_1min.csv", 240), ("ear_score_30.csv", 30))
 TABLE = "blinking_full_blinking.xlsx"  # made by the tool from the recording whose first minute is blinking_short.csv

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.faults import Row
-from benchmarks.faults_engine import FS_HZ, LIGHT, Served
+from benchmarks.faults.engine import FS_HZ, LIGHT, Served
+from benchmarks.faults.rows import Row
 from tests.streams import kept
 from tests.streams.chain import Peaks
 from vitalcore.errors import JournalError
@@ -136,7 +136,7 @@ def failing_calls(last: int) -> list[Row]:
         source = Path(__file__).with_suffix(".c")
         subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", shim, source, "-ldl"], check=True)
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.faults_disk", str(last)],
+            [sys.executable, "-m", "benchmarks.faults.disk", str(last)],
             env=os.environ | {"LD_PRELOAD": str(shim)},
             capture_output=True,
             text=True,

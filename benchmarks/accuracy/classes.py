@@ -5,7 +5,7 @@ python -m benchmarks accuracy classes [--each] [--map ec57|research] [--lead fir
 
 from collections.abc import Sequence
 
-from benchmarks import reading
+from benchmarks.accuracy import reading
 from benchmarks.sidebyside import table
 from vitalcore.ecg import Ecg
 from vitalcore.scoring import annotations, records

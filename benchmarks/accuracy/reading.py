@@ -27,7 +27,7 @@ Signal = NDArray[np.float64]
 
 def data_folder() -> Path:
     """Return the folder of the real recordings: VITALCORE_DATA, or ../shared/data beside the repository."""
-    return Path(os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    return Path(os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
 
 def options(description: str | None) -> argparse.ArgumentParser:

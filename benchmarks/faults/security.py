@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import zmq
 
-from benchmarks.faults import Row
+from benchmarks.faults.rows import Row
 from tests.streams.chain import Peaks
 from tests.streams.locked import Locked
 from vitalcore.streams.engine.engine import Engine

@@ -10,7 +10,7 @@ import numpy as np
 import wfdb
 from numpy.typing import NDArray
 
-from benchmarks import reading
+from benchmarks.accuracy import reading
 from benchmarks.sidebyside import table
 from vitalcore import findings, tables
 from vitalcore.analyze import Result, Results, analyze

@@ -13,9 +13,9 @@ import numpy as np
 import psutil
 import zmq
 
-from benchmarks.faults import Row
-from benchmarks.faults_frames import BATCH, CHUNK, CHUNK_NS, FS_HZ, GOOD, SESSION, T0_NS, Hall
-from benchmarks.faults_gateway import engine
+from benchmarks.faults.frames import BATCH, CHUNK, CHUNK_NS, FS_HZ, GOOD, SESSION, T0_NS, Hall
+from benchmarks.faults.gateway import engine
+from benchmarks.faults.rows import Row
 from vitalcore.clock import Clock
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.protocol import maps, wire
