@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks.sidebyside import seconds, table
 from vitalcore.face import MP478, SCHEMAS, Face, frames
-from vitalcore.kernels.finding import FINDING
+from vitalcore.kernels.core.finding import FINDING
 from vitalcore.plan import Plan, source
 from vitalcore.simulate import simulate_face
 from vitalcore.ward import Ward

@@ -8,7 +8,7 @@ from scipy.signal import butter, lfilter, sosfilt, sosfilt_zi
 
 from benchmarks.sidebyside import seconds, table
 from vitalcore.filters import Bandpass, Fir
-from vitalcore.kernels import sos
+from vitalcore.kernels.filters import sos
 from vitalcore.plan import Plan, source
 
 FS_HZ = 250

@@ -9,8 +9,8 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from vitalcore.kernels import spell
-from vitalcore.kernels.records import CRC_SLICES
+from vitalcore.kernels.wire import spell
+from vitalcore.kernels.wire.records import CRC_SLICES
 from vitalcore.streams.protocol import maps, wire
 from vitalcore.streams.protocol.maps import Channel, Open
 

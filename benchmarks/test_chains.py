@@ -8,8 +8,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from vitalcore.ecg import Ecg, HeartRate, RPeaks
 from vitalcore.face import Blinks, Face, frames
 from vitalcore.fixtures import recordings
-from vitalcore.kernels import records, spell
-from vitalcore.kernels.finding import FINDING
+from vitalcore.kernels.core.finding import FINDING
+from vitalcore.kernels.wire import records, spell
 from vitalcore.plan import Node, Plan, source
 from vitalcore.ppg import Ppg, Pulses
 from vitalcore.simulate import simulate_face

@@ -200,7 +200,7 @@ def _work(job: Job) -> Done:
 def _stream(result: "Result") -> dict[str, object]:
     import numpy as np
 
-    from vitalcore.kernels import codes
+    from vitalcore.kernels.core import codes
     from vitalcore.tables import BEATS_OF
 
     code = {"ecg": codes.HEART_RATE, "ppg": codes.PULSE_RATE, "abp": codes.PULSE_RATE}.get(result.track.kind)
@@ -232,7 +232,7 @@ def _run(todo: list[Job], n_processes: int) -> Iterator[Done]:
 
 def _prepare() -> None:
     """Compile the chains where nothing is compiled yet: once, and before several processes do the same."""
-    from vitalcore.kernels.kernel import cache_dir
+    from vitalcore.kernels.core.kernel import cache_dir
 
     if cache_dir().exists():
         return

@@ -64,7 +64,7 @@ def compiler() -> Check:
         import numba
         import numpy as np
 
-        from vitalcore.kernels import sos
+        from vitalcore.kernels.filters import sos
 
         sections, memory, x = np.array([[1.0, 0, 0, 1, 0, 0]]), np.zeros((1, 1, 2)), np.ones((3, 1))
         sos.step(sections, memory, x, np.empty_like(x))
@@ -81,7 +81,7 @@ def _processor() -> str:
 
 def kernel_cache() -> Check:
     """Look whether compiled kernels can be kept."""
-    from vitalcore.kernels.kernel import cache_dir
+    from vitalcore.kernels.core.kernel import cache_dir
 
     folder = cache_dir()
     parent = next(path for path in (folder, *folder.parents) if path.exists())

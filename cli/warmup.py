@@ -15,7 +15,7 @@ def warmup() -> None:
     """Compile every kernel and keep the machine code, so that later starts take no time."""
     start = time.monotonic()
     from vitalcore import warm
-    from vitalcore.kernels.kernel import cache_dir
+    from vitalcore.kernels.core.kernel import cache_dir
     from vitalcore.streams.engine.engine import parts
 
     n = warm_up([*parts(), *warm.sessions(), *warm.operators()])
@@ -24,7 +24,7 @@ def warmup() -> None:
 
 def warm_up(parts: "list[Part]") -> int:
     """Compile what isn't yet, with a progress bar on a terminal; return how many parts there are."""
-    from vitalcore.kernels.kernel import cache_dir
+    from vitalcore.kernels.core.kernel import cache_dir
 
     if not sys.stderr.isatty():
         if not cache_dir().exists():

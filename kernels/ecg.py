@@ -5,28 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import (
-    af,
-    ahead,
-    alarms,
-    beat_class,
-    codes,
-    edr,
-    energy,
-    fibrillation,
-    finding,
-    hrv,
-    mains,
-    pacer,
-    qrs,
-    quality,
-    rate,
-    rhythm,
-    sos,
-    tape,
-    waves,
-)
-from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.alarms import alarms
+from vitalcore.kernels.beats import beat_class, waves
+from vitalcore.kernels.core import ahead, codes, finding
+from vitalcore.kernels.core.kernel import kernel
+from vitalcore.kernels.filters import sos
+from vitalcore.kernels.leads import edr, mains, pacer, quality, tape
+from vitalcore.kernels.qrs import energy, qrs
+from vitalcore.kernels.rhythm import af, fibrillation, hrv, rate, rhythm
 
 MAX_LEADS = 12
 N_SECTIONS = 2

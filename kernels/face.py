@@ -9,10 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import blink, codes, geometry, rest
-from vitalcore.kernels.face_report import KINDS, N_FEATURES, RATE_WINDOW_S, accumulate, pose, report, start_second
-from vitalcore.kernels.finding import LEFT, RIGHT
-from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import LEFT, RIGHT
+from vitalcore.kernels.core.kernel import kernel
+from vitalcore.kernels.landmarks import blink, geometry, rest
+from vitalcore.kernels.landmarks.face_report import (
+    KINDS,
+    N_FEATURES,
+    RATE_WINDOW_S,
+    accumulate,
+    pose,
+    report,
+    start_second,
+)
 
 POINTS = 32  # stable points that a schema can name
 

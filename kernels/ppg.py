@@ -5,8 +5,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import codes, finding, ppg_channel, pulse, rate
-from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.core import codes, finding
+from vitalcore.kernels.core.kernel import kernel
+from vitalcore.kernels.pulses import ppg_channel, pulse
+from vitalcore.kernels.rhythm import rate
 
 UNUSABLE = 0.2  # quality below which no number is given
 N_UNUSABLE_S = 3  # seconds in a row after which it is said that there is no usable signal

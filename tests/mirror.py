@@ -8,7 +8,7 @@ from pathlib import Path
 from numba.core.dispatcher import Dispatcher
 
 from tests.operators import CASES, Case, feed
-from vitalcore.kernels import sos
+from vitalcore.kernels.filters import sos
 
 SEEDS = (11, 12, 13)
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 import vitalcore.kernels
 from tests.operators import CASES, Array, Case, feed
-from vitalcore.kernels import codes
-from vitalcore.kernels.finding import ALARM, BEAT, EVENT, EVIDENCE_TO, FEATURE, FINDING, RAISED, STATE, VALUE
-from vitalcore.kernels.kernel import kernel
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import ALARM, BEAT, EVENT, EVIDENCE_TO, FEATURE, FINDING, RAISED, STATE, VALUE
+from vitalcore.kernels.core.kernel import kernel
 
 SPLITS = 500
 INPUTS = 20
@@ -201,13 +201,13 @@ def test_honesty_when_a_sensor_dies_its_last_numbers_do_not_stay(case: Case, dea
 
 
 def kernel_modules() -> list[ModuleType]:
-    names = [m.name for m in pkgutil.iter_modules(vitalcore.kernels.__path__)]
-    return [importlib.import_module(f"vitalcore.kernels.{name}") for name in names]
+    found = pkgutil.walk_packages(vitalcore.kernels.__path__, "vitalcore.kernels.")
+    return [importlib.import_module(each.name) for each in found if not each.ispkg]
 
 
 @pytest.mark.parametrize("module", kernel_modules(), ids=lambda module: module.__name__.rpartition(".")[2])
 def test_thrift_every_compiled_function_is_without_an_allocator(module: ModuleType) -> None:
-    if module.__name__ == "vitalcore.kernels.kernel":
+    if module.__name__ == "vitalcore.kernels.core.kernel":
         return
     for name, thing in vars(module).items():
         if isinstance(thing, Dispatcher):

@@ -13,7 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from training import forest
 from training.intervals import FIBRILLATION, LEFT_OUT, OTHER, Series, afdb, cinc2017, made_up, mitdb
-from vitalcore.kernels import af
+from vitalcore.kernels.rhythm import af
 
 MOST = 1500  # windows of a record that count
 KEEP = 0.15  # of the windows, which overlap

@@ -28,7 +28,8 @@ from training.retimed import pieces, retimed
 from vitalcore.ecg import RPeaks
 from vitalcore.findings import beats
 from vitalcore.fixtures.scenarios import SCENARIOS
-from vitalcore.kernels import beat_class, beat_rhythm, beat_shape, forest
+from vitalcore.kernels.beats import beat_class, beat_rhythm, beat_shape
+from vitalcore.kernels.models import forest
 from vitalcore.plan import Plan, source
 from vitalcore.scoring.classes import BEATS, MAPS
 from vitalcore.scoring.pairing import pair

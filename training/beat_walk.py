@@ -7,8 +7,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import beat_class, energy, forest, tape
-from vitalcore.kernels.beat_class import N_CLASSES, N_FINAL, N_USED
+from vitalcore.kernels.beats import beat_class
+from vitalcore.kernels.beats.beat_class import N_CLASSES, N_FINAL, N_USED
+from vitalcore.kernels.leads import tape
+from vitalcore.kernels.models import forest
+from vitalcore.kernels.qrs import energy
 
 Array = NDArray[np.float64]
 WAIT_S = 1.2  # as vitalcore.ecg.WAVES_S

@@ -1,4 +1,4 @@
-"""Train the nets of `vitalcore.kernels.delineate` on the boundaries that cardiologists set in the LUDB records.
+"""Train the nets of `vitalcore.kernels.beats.delineate` on the boundaries that cardiologists set in the LUDB records.
 
     python -m training.delineation [--data DIR] [--folds N]
 
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from training.perceptron import Net, fit, write
-from vitalcore.kernels import delineate as d
-from vitalcore.kernels import perceptron
-from vitalcore.kernels import waves as stage_of_waves
+from vitalcore.kernels.beats import delineate as d
+from vitalcore.kernels.beats import waves as stage_of_waves
+from vitalcore.kernels.models import perceptron
 
 Array = NDArray[np.float32]
 Times = NDArray[np.float64]

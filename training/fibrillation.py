@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from training import forest
-from vitalcore.kernels import fibrillation
+from vitalcore.kernels.rhythm import fibrillation
 from vitalcore.scoring import annotations
 
 Array = NDArray[np.float64]

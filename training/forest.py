@@ -1,4 +1,4 @@
-"""Write boosted trees of scikit-learn as a model that `vitalcore.kernels.forest` reads."""
+"""Write boosted trees of scikit-learn as a model that `vitalcore.kernels.models.forest` reads."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Train small nets with one hidden layer and write them as a model that `vitalcore.kernels.perceptron` reads."""
+"""Train small nets with one hidden layer and write them as a model that `vitalcore.kernels.models.perceptron` reads."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -28,7 +28,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from training.forest import outputs, write
 from vitalcore.ecg import qrs_params
 from vitalcore.fixtures.scenarios import SCENARIOS
-from vitalcore.kernels import finding, forest, qrs, qrs_score
+from vitalcore.kernels.core import finding
+from vitalcore.kernels.models import forest
+from vitalcore.kernels.qrs import qrs, qrs_score
 from vitalcore.scoring.pairing import pair
 
 Floats = NDArray[np.float64]

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from vitalcore import catalogue
 from vitalcore.errors import ParameterError, ReadError
 from vitalcore.findings import Findings
-from vitalcore.kernels import alarms, codes, finding, witness
-from vitalcore.kernels.finding import FINDING
+from vitalcore.kernels.alarms import alarms, witness
+from vitalcore.kernels.core import codes, finding
+from vitalcore.kernels.core.finding import FINDING
 from vitalcore.operator import check_range
 
 PRIORITIES = {"high": finding.HIGH, "medium": finding.MEDIUM, "low": finding.LOW, "off": 0}

@@ -11,8 +11,8 @@ from vitalcore import findings as named
 from vitalcore.alarms import limits_of, with_witnesses
 from vitalcore.errors import NoSignalError, ParameterError
 from vitalcore.findings import Findings
-from vitalcore.kernels import codes
-from vitalcore.kernels.finding import ALARM
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import ALARM
 from vitalcore.operator import Operator
 from vitalcore.plan import Plan, source
 from vitalcore.recording import Recording, Track

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.errors import InputError
-from vitalcore.kernels.finding import FEATURE
+from vitalcore.kernels.core.finding import FEATURE
 from vitalcore.operator import Signal
 
 # A gap is fed to the kernels as missing samples up to here; the rest of a longer one only moves the sample count.

@@ -9,7 +9,11 @@ from scipy.signal import butter
 
 from vitalcore.alarms import Limits, limits_of
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import alarms, ecg, energy, hrv, likeness, mains, pacer, qrs, rate, rhythm, tape
+from vitalcore.kernels import ecg
+from vitalcore.kernels.alarms import alarms
+from vitalcore.kernels.leads import mains, pacer, tape
+from vitalcore.kernels.qrs import energy, likeness, qrs
+from vitalcore.kernels.rhythm import hrv, rate, rhythm
 from vitalcore.operator import Design, Signal, check_range, record, regular_hz
 
 LOW_HZ, HIGH_HZ = 100.0, 1000.0

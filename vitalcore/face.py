@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.errors import InputError, ParameterError
-from vitalcore.kernels import blink
 from vitalcore.kernels import face as chain
+from vitalcore.kernels.landmarks import blink
 from vitalcore.operator import Design, Signal, check_range
 
 

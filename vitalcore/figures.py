@@ -25,7 +25,7 @@ from vitalcore.drawing import (
     thin,
     time_unit,
 )
-from vitalcore.kernels import codes
+from vitalcore.kernels.core import codes
 from vitalcore.tables import letters
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from vitalcore.analyze import Result
 from vitalcore.drawing import BLUE, FAINT, GREEN, INK, ORANGE, PAPER, PURPLE, RED, picture, svg_of, time_unit
 from vitalcore.figures import CLASS_COLOURS, usual_range
 from vitalcore.intervals import intervals_s
-from vitalcore.kernels import codes, finding
+from vitalcore.kernels.core import codes, finding
 from vitalcore.tables import letters
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vitalcore.analyze import Result
 from vitalcore.drawing import BLUE, GREEN, ORANGE, PURPLE, RED, at_least, picture, svg_of, thin, time_unit
-from vitalcore.kernels import codes, finding
+from vitalcore.kernels.core import codes, finding
 
 SIDES = ((finding.LEFT, "left", BLUE), (finding.RIGHT, "right", ORANGE))
 

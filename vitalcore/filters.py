@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, firwin, iirnotch, kaiserord
 
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import baseline, derivative, fir, median, resample, sos
+from vitalcore.kernels.filters import baseline, derivative, fir, median, resample, sos
 from vitalcore.operator import Design, Signal, check_range, regular_hz
 
 MAX_TAPS = 100_001

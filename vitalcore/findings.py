@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.kernels import finding as raw
-from vitalcore.kernels.finding import FINDING
+from vitalcore.kernels.core import finding as raw
+from vitalcore.kernels.core.finding import FINDING
 
 Findings = NDArray[np.void]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import median, moving
+from vitalcore.kernels.filters import median, moving
 from vitalcore.operator import Design, Signal, regular_hz
 
 MAX_WINDOW = 1_000_000

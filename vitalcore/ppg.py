@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.signal import butter, lfilter
 
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import ppg, ppg_channel, pulse, pulse_rhythm
+from vitalcore.kernels import ppg
+from vitalcore.kernels.pulses import ppg_channel, pulse, pulse_rhythm
 from vitalcore.operator import Design, Signal, regular_hz
 
 LOWEST_HZ, HIGHEST_HZ = 25.0, 1000.0

@@ -10,7 +10,7 @@ import numpy as np
 from vitalcore import catalogue, figures, figures_ecg, figures_face
 from vitalcore.analyze import Result, Results
 from vitalcore.errors import VitalcoreError
-from vitalcore.kernels import codes
+from vitalcore.kernels.core import codes
 from vitalcore.tables import channel_name, letters
 from vitalcore.version import version
 

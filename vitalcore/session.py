@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vitalcore import door, findings
 from vitalcore.errors import InputError, SnapshotError
-from vitalcore.kernels.finding import FINDING
+from vitalcore.kernels.core.finding import FINDING
 from vitalcore.operator import Design, Operator, Signal
 
 MAGIC = b"VCS1"

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from vitalcore import door, findings
 from vitalcore.errors import InputError, ParameterError, SnapshotError
-from vitalcore.kernels import alarms
-from vitalcore.kernels.finding import FINDING
+from vitalcore.kernels.alarms import alarms
+from vitalcore.kernels.core.finding import FINDING
 from vitalcore.operator import Design, Signal
 
 

@@ -14,7 +14,7 @@ from benchmarks.accuracy.ppg import DATA
 from vitalcore import Plan, source
 from vitalcore.ecg import Ecg
 from vitalcore.findings import features
-from vitalcore.kernels import codes
+from vitalcore.kernels.core import codes
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from benchmarks.accuracy.reading import data_folder
 from benchmarks.sidebyside import table
 from vitalcore.face import SCHEMAS, Blinks, Face, frames
 from vitalcore.findings import beats, features
-from vitalcore.kernels import codes
+from vitalcore.kernels.core import codes
 from vitalcore.plan import Plan, source
 from vitalcore.simulate import simulate_face
 

@@ -14,7 +14,7 @@ from benchmarks.accuracy.reading import data_folder
 from vitalcore import Plan, source
 from vitalcore.ecg import RPeaks
 from vitalcore.findings import beats, features
-from vitalcore.kernels import codes
+from vitalcore.kernels.core import codes
 from vitalcore.ppg import Ppg
 
 Array = NDArray[np.float64]

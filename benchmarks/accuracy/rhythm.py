@@ -15,7 +15,7 @@ from scipy.io import loadmat
 from benchmarks.accuracy import reading
 from benchmarks.sidebyside import table
 from vitalcore.ecg import Ecg
-from vitalcore.kernels import af
+from vitalcore.kernels.rhythm import af
 from vitalcore.scoring import annotations, episodes, records
 from vitalcore.scoring.marks import Marks
 from vitalcore.scoring.records import RecordScore, Rules

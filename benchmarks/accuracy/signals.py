@@ -19,7 +19,7 @@ from vitalcore.fixtures import ec13, files
 from vitalcore.fixtures.ecgsyn import ecgsyn
 from vitalcore.fixtures.judge import judge
 from vitalcore.fixtures.scenarios import SCENARIOS
-from vitalcore.kernels import codes
+from vitalcore.kernels.core import codes
 from vitalcore.recording import Recording
 from vitalcore.scoring import records, results
 from vitalcore.scoring.alarms import Said

@@ -14,7 +14,7 @@ import zmq
 
 from vitalcore import warm
 from vitalcore.alarms import Book
-from vitalcore.kernels.records import CRC_SLICES, ROW, STREAM, scan, unpack
+from vitalcore.kernels.wire.records import CRC_SLICES, ROW, STREAM, scan, unpack
 from vitalcore.operator import Operator
 from vitalcore.streams.engine.control import Control
 from vitalcore.streams.engine.ingest import Ingest

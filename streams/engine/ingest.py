@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vitalcore.alarms import Limits
 from vitalcore.errors import ProtocolError
-from vitalcore.kernels import records
-from vitalcore.kernels.records import ROW
+from vitalcore.kernels.wire import records
+from vitalcore.kernels.wire.records import ROW
 from vitalcore.streams.engine.keeper import Keeper
 from vitalcore.streams.engine.live import Live
 from vitalcore.streams.engine.quarantine import PLACES, REFUSALS, Quarantine

@@ -7,8 +7,8 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from vitalcore.kernels import codes
-from vitalcore.kernels.finding import ALARM, ASSERTED, BEAT, ENDED, FEATURE, RAISED, STATE, WAVES
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import ALARM, ASSERTED, BEAT, ENDED, FEATURE, RAISED, STATE, WAVES
 from vitalcore.streams.engine.readers import Readers
 from vitalcore.streams.engine.table import Stream, Streams, Table
 from vitalcore.streams.protocol import maps, messages, wire

@@ -10,7 +10,7 @@ import numpy as np
 
 from vitalcore.alarms import Limits, limits_of
 from vitalcore.errors import ProtocolError, SnapshotError
-from vitalcore.kernels.records import STREAM
+from vitalcore.kernels.wire.records import STREAM
 from vitalcore.streams.engine.table import REPLAY_MESSAGES, Stream, Streams
 from vitalcore.streams.protocol import maps
 from vitalcore.version import version

@@ -14,7 +14,7 @@ from vitalcore.clock import Clock
 from vitalcore.ecg import Ecg
 from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.face import SCHEMAS, Face
-from vitalcore.kernels.records import STREAM
+from vitalcore.kernels.wire.records import STREAM
 from vitalcore.operator import Design, Operator, Signal
 from vitalcore.streams.protocol.maps import Channel, Open
 from vitalcore.streams.protocol.wire import DTYPES, Code

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vitalcore.errors import ParameterError, ProtocolError
-from vitalcore.kernels import spell
-from vitalcore.kernels.records import CRC_SLICES
+from vitalcore.kernels.wire import spell
+from vitalcore.kernels.wire.records import CRC_SLICES
 from vitalcore.streams.gateway.courier import HEARD_NS, Courier
 from vitalcore.streams.gateway.spool import Spool
 from vitalcore.streams.gateway.store import Store, Stored

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgpack
 import numpy as np
 
-from vitalcore.kernels.records import STREAM
+from vitalcore.kernels.wire.records import STREAM
 from vitalcore.streams.journal import entries
 from vitalcore.streams.journal.archive import Archive
 from vitalcore.streams.protocol import maps, wire

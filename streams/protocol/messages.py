@@ -8,8 +8,8 @@ import msgpack
 from vitalcore import catalogue
 from vitalcore.alarms import PRIORITIES, STATES
 from vitalcore.intervals import RR_RANGE_S, measured_s
-from vitalcore.kernels import codes
-from vitalcore.kernels import finding as raw
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core import finding as raw
 
 Row = tuple[int, int, int, int, float, float, float, int, list[float]]  # a row of FINDING
 _pack = msgpack.Packer(autoreset=True).pack

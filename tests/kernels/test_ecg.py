@@ -12,8 +12,9 @@ from vitalcore.ecg import Ecg
 from vitalcore.fixtures import rhythms
 from vitalcore.fixtures.ecg_signals import chain, feature, matched, rhythm, run, signal, splits
 from vitalcore.fixtures.script import Layer, Script
-from vitalcore.kernels import codes, ecg
-from vitalcore.kernels.finding import ALARM, BEAT, EVENT, EVIDENCE_FROM, EVIDENCE_TO, FEATURE, FINDING, T_END
+from vitalcore.kernels import ecg
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import ALARM, BEAT, EVENT, EVIDENCE_FROM, EVIDENCE_TO, FEATURE, FINDING, T_END
 
 
 def stormy(fs_hz: float = 250, n_leads: int = 1):  # type: ignore[no-untyped-def]  # an array

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from vitalcore import face as floor
 from vitalcore.face import Face, frames
-from vitalcore.kernels import codes, face
-from vitalcore.kernels.finding import BEAT, FEATURE, FINDING, LEFT, RIGHT, VALUE
+from vitalcore.kernels import face
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import BEAT, FEATURE, FINDING, LEFT, RIGHT, VALUE
 from vitalcore.operator import Signal
 from vitalcore.simulate import simulate_face
 

@@ -9,8 +9,9 @@ from scipy.signal import butter, sosfilt
 
 from vitalcore.findings import beats, events, features
 from vitalcore.fixtures.pulsatile import ppg as make
-from vitalcore.kernels import codes, ppg
-from vitalcore.kernels.finding import FINDING
+from vitalcore.kernels import ppg
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import FINDING
 from vitalcore.operator import Design, Signal
 from vitalcore.ppg import Ppg
 

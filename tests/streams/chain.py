@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.errors import ParameterError
-from vitalcore.kernels import codes
-from vitalcore.kernels.finding import BEAT, FEATURE, FINDING, INTERVAL_S, VALUE
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import BEAT, FEATURE, FINDING, INTERVAL_S, VALUE
 from vitalcore.operator import Design, Signal, record
 
 STATE = np.dtype([("i", "i8"), ("last", "f8"), ("sum", "f8")], align=True)

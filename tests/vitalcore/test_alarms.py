@@ -6,8 +6,8 @@ import pytest
 
 from vitalcore import alarms
 from vitalcore.errors import ParameterError, ReadError
-from vitalcore.kernels import alarms as kernel
-from vitalcore.kernels import codes
+from vitalcore.kernels.alarms import alarms as kernel
+from vitalcore.kernels.core import codes
 
 
 def test_the_presets_are_those_of_the_shipped_file_and_grow_slower_with_age() -> None:

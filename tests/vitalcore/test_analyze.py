@@ -8,8 +8,8 @@ import pytest
 from vitalcore.analyze import analyze, why_not
 from vitalcore.errors import NoSignalError
 from vitalcore.fixtures.recordings import FS, ear, ecg, face, heart, ppg, pulses
-from vitalcore.kernels import codes
-from vitalcore.kernels.finding import LEFT, RIGHT
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import LEFT, RIGHT
 from vitalcore.plan import Plan, source
 from vitalcore.ppg import Ppg
 from vitalcore.recording import Recording, Track

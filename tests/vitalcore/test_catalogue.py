@@ -1,7 +1,7 @@
 """The catalogue agrees with the kernels' numbers."""
 
 from vitalcore import catalogue
-from vitalcore.kernels import codes
+from vitalcore.kernels.core import codes
 
 NUMBERS = {name.lower(): value for name, value in vars(codes).items() if name.isupper()}
 

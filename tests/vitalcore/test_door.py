@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from vitalcore import door
-from vitalcore.kernels.finding import BEAT, FEATURE, FINDING
+from vitalcore.kernels.core.finding import BEAT, FEATURE, FINDING
 from vitalcore.operator import Signal
 
 ECG = Signal("ecg", Fraction(250))

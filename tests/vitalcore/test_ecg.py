@@ -9,8 +9,8 @@ from vitalcore.errors import ParameterError
 from vitalcore.filters import Bandpass
 from vitalcore.findings import beats, events, features
 from vitalcore.fixtures.ecg_signals import rhythm
-from vitalcore.kernels import codes
-from vitalcore.kernels.finding import ALARM, EVENT, EVIDENCE_TO
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import ALARM, EVENT, EVIDENCE_TO
 
 
 @pytest.mark.parametrize("operator", [Ecg(), RPeaks()])

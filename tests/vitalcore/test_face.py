@@ -11,7 +11,7 @@ import pytest
 from vitalcore import findings
 from vitalcore.errors import InputError, ParameterError
 from vitalcore.face import SCHEMAS, Blinks, Face, frames
-from vitalcore.kernels import codes
+from vitalcore.kernels.core import codes
 from vitalcore.plan import Node, Plan, source
 from vitalcore.simulate import simulate_face
 

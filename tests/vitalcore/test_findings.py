@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from vitalcore import findings
-from vitalcore.kernels import codes, finding
+from vitalcore.kernels.core import codes, finding
 
 
 def rows() -> np.ndarray:

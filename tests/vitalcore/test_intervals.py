@@ -5,7 +5,7 @@ import pytest
 
 from vitalcore import findings, intervals
 from vitalcore.errors import ParameterError
-from vitalcore.kernels.finding import FINDING, P_ON, QRS_OFF, QRS_ON, RR_S, T_OFF, WAVES
+from vitalcore.kernels.core.finding import FINDING, P_ON, QRS_OFF, QRS_ON, RR_S, T_OFF, WAVES
 
 
 @pytest.mark.parametrize("formula", intervals.FORMULAS)

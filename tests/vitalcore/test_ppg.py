@@ -11,7 +11,7 @@ from vitalcore import Plan, source
 from vitalcore.errors import ParameterError
 from vitalcore.findings import beats, features
 from vitalcore.fixtures.pulsatile import ppg as make
-from vitalcore.kernels import codes
+from vitalcore.kernels.core import codes
 from vitalcore.ppg import Ppg, Pulses
 
 

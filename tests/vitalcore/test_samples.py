@@ -4,7 +4,7 @@ import numpy as np
 
 from vitalcore import samples
 from vitalcore.analyze import analyze
-from vitalcore.kernels import codes
+from vitalcore.kernels.core import codes
 from vitalcore.recording import Recording
 
 

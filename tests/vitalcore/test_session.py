@@ -8,7 +8,7 @@ from vitalcore.errors import InputError, SnapshotError
 from vitalcore.filters import Bandpass, LinearPhase, Resample
 from vitalcore.fixtures import signals
 from vitalcore.fixtures.recordings import heart
-from vitalcore.kernels.finding import EVENT
+from vitalcore.kernels.core.finding import EVENT
 from vitalcore.plan import Plan, source
 from vitalcore.ppg import Pulses
 

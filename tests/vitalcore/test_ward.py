@@ -10,8 +10,8 @@ from vitalcore.errors import InputError, ParameterError, SnapshotError
 from vitalcore.filters import Bandpass
 from vitalcore.findings import alarms
 from vitalcore.fixtures.recordings import heart
-from vitalcore.kernels import codes
-from vitalcore.kernels.finding import ACKNOWLEDGED, ENDED, RAISED
+from vitalcore.kernels.core import codes
+from vitalcore.kernels.core.finding import ACKNOWLEDGED, ENDED, RAISED
 from vitalcore.plan import Plan, source
 from vitalcore.ppg import Ppg
 from vitalcore.ward import Ward

@@ -12,7 +12,7 @@ from tests.streams.chain import Peaks
 from tests.streams.conftest import ANY, Running, wait_for
 from vitalcore import findings
 from vitalcore.errors import ParameterError
-from vitalcore.kernels.finding import INTERVAL_S, VALUE
+from vitalcore.kernels.core.finding import INTERVAL_S, VALUE
 from vitalcore.plan import Plan, source
 from vitalcore.streams.engine.engine import Engine
 from vitalcore.streams.gateway.gateway import Gateway

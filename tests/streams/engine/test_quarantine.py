@@ -10,7 +10,7 @@ import pytest
 from tests.streams import chain
 from tests.streams.conftest import Peer, Running, wait_for
 from tests.streams.engine.test_ingest import record
-from vitalcore.kernels.finding import BEAT, FINDING, LABEL
+from vitalcore.kernels.core.finding import BEAT, FINDING, LABEL
 from vitalcore.operator import Design, Signal
 from vitalcore.streams.engine import quarantine
 from vitalcore.streams.gateway.gateway import Gateway

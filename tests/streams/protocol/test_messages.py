@@ -6,8 +6,8 @@ import msgpack
 import numpy as np
 import pytest
 
-from vitalcore.kernels import codes, finding
-from vitalcore.kernels.finding import ALARM, BEAT, EVENT, FEATURE, FINDING, WAVES
+from vitalcore.kernels.core import codes, finding
+from vitalcore.kernels.core.finding import ALARM, BEAT, EVENT, FEATURE, FINDING, WAVES
 from vitalcore.streams.protocol import messages
 from vitalcore.streams.protocol.messages import Row
 

@@ -1,0 +1,1 @@
+"""Alarms of what the chains say, and what may hold one back."""

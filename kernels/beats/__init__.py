@@ -1,0 +1,1 @@
+"""One beat: its waves, its shape, the interval before it, its class."""

@@ -1,0 +1,1 @@
+"""Filters and moving statistics, for any signal."""

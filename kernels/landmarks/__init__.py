@@ -1,0 +1,1 @@
+"""Landmarks of a face: geometry, the subject's own rest, blinks, a second's report."""

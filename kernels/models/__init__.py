@@ -1,0 +1,1 @@
+"""Learned models, one JSON file each, and what runs them: boosted trees and small nets."""

@@ -1,0 +1,1 @@
+"""Pulses of a PPG: the pulsatile part of a wavelength, each pulse and its shape."""

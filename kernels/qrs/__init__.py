@@ -1,0 +1,1 @@
+"""QRS detection: energy of the leads, its peaks judged, the time of each R peak."""

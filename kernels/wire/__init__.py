@@ -1,0 +1,1 @@
+"""Sample records of the wire, many in one call."""
