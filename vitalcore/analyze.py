@@ -25,7 +25,7 @@ _N_POINTS = {68: "ibug68", 468: "mp468", 478: "mp478"}
 class Result:
     """Hold what was found in one track.
 
-    findings  : rows of kernels.finding.FINDING, times in samples, or in ns at a variable rate
+    findings  : rows of kernels.core.finding.FINDING, times in samples, or in ns at a variable rate
     wave      : the cleaned wave beside the track's samples; None where the operator has none
     latency_s : nothing about time t was said after t + latency_s
     """

@@ -19,7 +19,7 @@ class Signal:
     fs_hz    : rate as a fraction; None for a variable rate, whose first column is the time in ns since the stream began
     channels : one label a column (time column not counted)
     unit     : UCUM unit of the samples
-    what     : "wave" for samples, "findings" for rows of kernels.finding.FINDING
+    what     : "wave" for samples, "findings" for rows of kernels.core.finding.FINDING
     delay_s  : constant delay of this wave behind its source, which a session takes off the times of findings
     """
 

@@ -10,12 +10,12 @@ FINDING = np.dtype(
     [
         ("slot", "i8"),  # row of the table that said it; 0 in a session
         ("what", "i8"),  # BEAT, FEATURE, EVENT, WAVES or ALARM
-        ("code", "i8"),  # of kernels.codes; the catalogue has its texts
+        ("code", "i8"),  # of kernels.core.codes; the catalogue has its texts
         ("channel", "i8"),  # lead, wavelength or side (LEFT, RIGHT) it was measured in; -1: all
         ("t", "f8"),  # when it was
         ("t_known", "f8"),  # time of the sample that settled it
         ("quality", "f8"),  # 0 to 1
-        ("reasons", "i8"),  # why quality is below 1 or a value is absent: bits of kernels.codes
+        ("reasons", "i8"),  # why quality is below 1 or a value is absent: bits of kernels.core.codes
         ("body", "f8", (N_BODY,)),
     ],
     align=True,

@@ -22,7 +22,7 @@ def step(
 ) -> int:
     """Spell one DATA record a row of `fields`; return the bytes written.
 
-    slices        : of kernels.records.CRC_SLICES
+    slices        : of kernels.wire.records.CRC_SLICES
     fields        : handle, seq, sample_index, t0_ns and flags of each record, [k, 5]
     n, n_channels : samples and channels of every record; dtype: as on the wire
     payload       : values of each record, [k, n_bytes]

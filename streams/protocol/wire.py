@@ -177,7 +177,7 @@ def readdress(record: bytes, stream: int, flags: int) -> bytes:
 
 
 def decode_records(message: bytes) -> Iterator[Record | Refused]:
-    """Read the records of a message one by one; the slow twin of `kernels.records.scan`.
+    """Read the records of a message one by one; the slow twin of `kernels.wire.records.scan`.
 
     A record whose bounds can't be trusted ends the message; after any other refusal the next record is read.
     """
