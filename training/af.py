@@ -1,4 +1,4 @@
-"""Train the forest of atrial fibrillation: python -m training.af [--check]."""
+"""Train the forest of atrial fibrillation: python -m training.af [--cross-validate]."""
 
 import argparse
 import os
@@ -84,8 +84,8 @@ def train(parts: Sequence[Any], rng: np.random.Generator) -> HistGradientBoostin
 def main() -> None:
     """Train, cross-validate and write the model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="cross-validate only")
-    only = parser.parse_args().check
+    parser.add_argument("--cross-validate", action="store_true", help="cross-validate only")
+    only = parser.parse_args().cross_validate
     folder = Path(os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
     rng = np.random.default_rng(7)
     series = [*mitdb(folder), *afdb(folder), *cinc2017(folder), *made_up(rng)]

@@ -157,8 +157,8 @@ def check(parts: Sequence[Windows]) -> dict[str, str]:
 def main() -> None:
     """Train, cross-validate and write the model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="cross-validate only")
-    only = parser.parse_args().check
+    parser.add_argument("--cross-validate", action="store_true", help="cross-validate only")
+    only = parser.parse_args().cross_validate
     folder = Path(os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
     rng = np.random.default_rng(7)
     noises = noise_alone(folder)
