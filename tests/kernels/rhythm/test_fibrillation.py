@@ -56,14 +56,14 @@ def test_fibrillation_is_said_within_seven_seconds_and_ends() -> None:
     assert not spans(found, codes.ASYSTOLE)
 
 
-SPLIT = pytest.mark.xfail(
-    reason="said in two parts, with extreme bradycardia between them: beats in the waves are missed"
+LATE = pytest.mark.xfail(reason="said 10 to 12 s after it began: the waves are small", strict=True)
+SMALL = [pytest.param(0.5, per_min, marks=LATE) for per_min in (195, 206)]
+
+
+@pytest.mark.parametrize(
+    ("mv", "per_min"), [(0.5, 150), *SMALL, *((mv, per_min) for mv in (1.0, 2.0) for per_min in (150, 195, 206))]
 )
-
-
-@pytest.mark.parametrize("per_min", [150, pytest.param(195, marks=SPLIT), pytest.param(206, marks=SPLIT)])
-@pytest.mark.parametrize("mv", [0.5, 1.0, 2.0])
-def test_a_broad_fast_wave_is_a_tachycardia_within_seven_seconds(per_min: float, mv: float) -> None:
+def test_a_broad_fast_wave_is_a_tachycardia_within_seven_seconds(mv: float, per_min: float) -> None:
     found = chain(np.concatenate([beating(30), broad(20, per_min, mv), beating(20, seed=2)]), FS)
     rows = found[(found["what"] == EVENT) & (found["code"] == codes.VENTRICULAR_TACHYCARDIA)]
     assert len(rows) == 2
