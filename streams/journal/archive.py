@@ -145,6 +145,8 @@ class Archive:
         """Read the last entries, back to a time, that are of a kind; in order."""
         found: list[Entry] = []
         for id_, kind_, t_ns in self._select("SELECT id, kind, t_ns FROM log ORDER BY id DESC"):
+            if not isinstance(t_ns, int):
+                continue  # damaged: whoever needs the entry names it
             if t_ns < since_ns:
                 break
             if kind_ == kind:
