@@ -93,22 +93,33 @@ def test_a_damaged_number_and_a_lost_state_are_named(tmp_path: Path) -> None:
     reader.close()
 
 
+def spoil(path: Path, *statements: str) -> None:
+    """Give rows the types that a flipped bit makes, and that no statement may."""
+    loosened = "UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name IN ('log', 'stream')"
+    for some in (("PRAGMA writable_schema = ON", loosened), statements):
+        database = sqlite3.connect(path)
+        for each in some:
+            database.execute(each)
+        database.commit()
+        database.close()
+
+
 def test_a_row_whose_type_is_damaged_is_a_damaged_row(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     long_journal(path, 5)
-    database = sqlite3.connect(path)
-    database.execute("PRAGMA writable_schema = ON")
-    database.execute("UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE name IN ('log', 'stream')")
-    database.commit()
-    database.close()
-    database = sqlite3.connect(path)
-    database.execute("UPDATE log SET body = 7 WHERE id = 3")
-    database.execute("INSERT INTO stream VALUES ('icu/p1/monitor/ecg', 'x', 5, 0)")
-    database.commit()
-    database.close()
+    spoil(path, "UPDATE log SET body = 7 WHERE id = 3", "INSERT INTO stream VALUES ('icu/p1/monitor/ecg', 'x', 5, 0)")
     reader = Archive(path)
     assert [entry.id for entry in reader.entries()] == [1, 2, 4, 5]
     assert list(reader.saves()) == []
     assert reader.damage == ["entry 3", "the state of icu/p1/monitor/ecg"]
     assert reader.last_id() == 5
+    reader.close()
+
+
+def test_an_entry_whose_time_is_damaged_hides_none_of_those_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    long_journal(path, 3)
+    spoil(path, "UPDATE log SET t_ns = x'0102' WHERE id = 2")
+    reader = Archive(path)
+    assert [entry.id for entry in reader.lately(3, 0)] == [1, 3]
     reader.close()
