@@ -318,11 +318,7 @@ class Ingest:
         missing, index = int(row["missing"]), int(row["index"])
         if missing > 0:
             table = self._streams.tables[held["table"]]
-            try:
-                found = table.ward.gap(int(held["slot"]), missing)
-                why = self._live.findings(table, found, self._arrival_ns).get(stream)
-            except Exception as error:
-                why = error
+            why = self._say(stream, table, lambda: table.ward.gap(int(held["slot"]), missing))
             if why is not None:
                 self._isolate(stream, _failed(why), settle=False)
                 return
@@ -333,6 +329,13 @@ class Ingest:
         if row["kind"] == wire.END:
             self.finish(stream)
             self._live.gap(stream, index, None, "end", self._arrival_ns)
+
+    def _say(self, stream: Stream, table: Table, find: Callable[[], NDArray[np.void]]) -> Exception | None:
+        """Publish what the chain of one stream finds; return why that failed."""
+        try:
+            return self._live.findings(table, find(), self._arrival_ns).get(stream)
+        except Exception as error:
+            return error
 
     def _isolate(self, stream: Stream, why: str, settle: bool = True) -> None:
         """Close a stream for a while, and tell its gateway and its subscribers.
@@ -357,11 +360,7 @@ class Ingest:
         held = self._streams.rows[stream.row]
         if held["table"] >= 0:
             table = self._streams.tables[held["table"]]
-            try:
-                found = table.ward.finish(int(held["slot"]))
-                why = self._live.findings(table, found, self._arrival_ns).get(stream)
-            except Exception as error:
-                why = error
+            why = self._say(stream, table, lambda: table.ward.finish(int(held["slot"])))
             if why is not None:  # it ends all the same
                 _log.warning("%s has no end: %s", log.shown(stream.key), _failed(why))
             self._streams.close_slot(stream)
