@@ -366,12 +366,13 @@ class Subscriber:
         if answer["type"] == "ERR" and answer.get("code") == Code.FORBIDDEN and snapshot is not None:
             wanted = snapshot.prefix or "everything"
             raise ForbiddenError(f"this client may not read {wanted}: the engine's rights don't cover it")
-        items = answer.get("items")
+        given = answer.get("items")
+        items = given if isinstance(given, list) else []
         if answer["type"] == "SNAPSHOT_OK" and snapshot is not None:
-            self._joined(answer, snapshot)
+            self._joined(items, bool(answer.get("more")), snapshot)
         elif answer["type"] == "REPLAY_OK":
             name = str(answer.get("topic"))
-            for item in items if isinstance(items, list) else ():
+            for item in items:
                 if len(item) == 2:
                     self._take(name.encode(), item[0], item[1])
             topic = self._topics.get(name)
@@ -382,14 +383,13 @@ class Subscriber:
                     self._skip(name, topic)
         return answer
 
-    def _joined(self, answer: dict[str, Any], snapshot: _Snapshot) -> None:
+    def _joined(self, items: list[Any], more: bool, snapshot: _Snapshot) -> None:
         """Take a page of a snapshot, and ask for the next one."""
-        items = answer.get("items")
         joined: set[str] | None = None if snapshot.again else set()
-        for item in items if isinstance(items, list) else ():
+        for item in items:
             if len(item) == 3 and isinstance(item[0], str) and (self._catches_up or item[0] in self._topics):
                 self._take(item[0].encode(), item[1], item[2], joined)
-        if answer.get("more") and isinstance(items, list) and items:
+        if more and items:
             self._ask_snapshot(next(self._ids), _Snapshot(snapshot.prefix, str(items[-1][0]), snapshot.again))
 
     def _ask_snapshot(self, mark: int, snapshot: _Snapshot) -> None:
