@@ -109,14 +109,14 @@ class Audit:
             self._number()
         if self._dirty and (self._syncing is None or self._syncing.done()):
             self._dirty = False
-            self._syncing = self._worker.submit(self._sync)
+            self._syncing = self._worker.submit(self._sync, self._file)
 
     def close(self) -> None:
         """Write the last line and sync."""
         self._number()
         self.note("stop", "ok")
         self._worker.shutdown()
-        self._sync()
+        self._sync(self._file)
         os.close(self._file)
 
     def _number(self) -> None:
@@ -127,14 +127,15 @@ class Audit:
                 self._write({name: value for name, value in fields.items() if value}, n - 1)
 
     def _write(self, fields: dict[str, object], n_times: int) -> None:
-        if os.fstat(self._file).st_size >= self._most_bytes:
+        start = os.fstat(self._file).st_size
+        if start >= self._most_bytes:
             self._rotate()
+            start = os.fstat(self._file).st_size
         t = datetime.fromtimestamp(self._now_s(), UTC).isoformat(timespec="milliseconds")
         more = {"n_times": n_times} if n_times > 1 else {}
         body = json.dumps({"n": self._count, "t": t} | fields | more, separators=(",", ":"))[:-1].encode()
         chained = _chain(self._hash, body)
         line = body + f',"hash":"{chained}"}}\n'.encode()
-        start = os.fstat(self._file).st_size
         try:
             if os.write(self._file, line) != len(line):
                 os.ftruncate(self._file, start)
@@ -170,18 +171,15 @@ class Audit:
     def _continue(self) -> None:
         self._write({"what": "continue", "result": "ok", "before": self._hash}, 1)
 
-    def _sync(self) -> None:
+    def _sync(self, file: int) -> None:
         try:
-            os.fsync(self._file)
+            os.fsync(file)
         except OSError as error:
             _log.error("%s: %s: the audit log is not synced", self._path, error.strerror)
 
     def _finish(self, full: int) -> None:
         """Sync and close a file that is full; on the thread that syncs, so that none is closed meanwhile."""
-        try:
-            os.fsync(full)
-        except OSError as error:
-            _log.error("%s: %s: the audit log is not synced", self._path, error.strerror)
+        self._sync(full)
         os.close(full)
 
 
