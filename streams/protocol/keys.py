@@ -95,13 +95,20 @@ def check(public: object) -> str:
     return public
 
 
-def _fields(path: Path, private: bool) -> dict[str, object]:
+def content(path: Path, most: int) -> tuple[bytes, int]:
+    """Read a file whose owner matters: up to a byte more than `most`, and its permissions.
+
+    Errors: ParameterError
+    """
     try:
         with open(path, "rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            raw = file.read(MAX_BYTES + 1)
+            return file.read(most + 1), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     except OSError as error:
         raise ParameterError(f"can't read {path}: {error.strerror}") from None
+
+
+def _fields(path: Path, private: bool) -> dict[str, object]:
+    raw, mode = content(path, MAX_BYTES)
     if private and mode & 0o077:
         raise ParameterError(f"{path} can be read by others (mode {mode:04o}): chmod 600 {path}")
     try:

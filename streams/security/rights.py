@@ -60,12 +60,7 @@ def read(path: Path) -> bytes:
 
     Errors: ParameterError where it can't be read, is too long, or may be changed by anyone but its owner.
     """
-    try:
-        with open(path, "rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ParameterError(f"can't read {path}: {error.strerror}") from None
+    raw, mode = keys.content(path, MAX_BYTES)
     if mode & 0o022:
         raise ParameterError(f"{path} can be changed by others (mode {mode:04o}): chmod go-w {path}")
     if len(raw) > MAX_BYTES:
