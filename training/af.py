@@ -1,16 +1,15 @@
 """Train the forest of atrial fibrillation: python -m training.af [--cross-validate]."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from benchmarks.accuracy.reading import data_folder
 from training import forest
 from training.intervals import FIBRILLATION, LEFT_OUT, OTHER, Series, afdb, cinc2017, made_up, mitdb
 from vitalcore.kernels.rhythm import af
@@ -86,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cross-validate", action="store_true", help="cross-validate only")
     only = parser.parse_args().cross_validate
-    folder = Path(os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    folder = data_folder()
     rng = np.random.default_rng(7)
     series = [*mitdb(folder), *afdb(folder), *cinc2017(folder), *made_up(rng)]
     parts = [(each, *windows(each)) for each in series if len(each.t_s) > af.N_LEAST]

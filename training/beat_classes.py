@@ -4,14 +4,13 @@
 
 Each recording is run through the detector with its first, its second and both leads; rhythms that DS1 lacks are made of
 its own beats (training.retimed), and the scenarios of vitalcore.fixtures are added. A first model learns with the true
-classes as what was said before; with it all recordings are judged, each by a model that never saw it, and the final
-models learn from that.
+classes as what was said before; with it all recordings are judged, each by a model that never saw it (the scenarios by
+one that did), and the final models learn from that.
 `--cross-validate` only prints how recordings are classed by models that never saw them.
 """
 
 import argparse
 import datetime
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import wfdb
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from benchmarks.accuracy.reading import data_folder
 from training import forest as files
 from training.beat_walk import walk
 from training.retimed import pieces, retimed
@@ -257,8 +257,7 @@ def feature_names() -> list[str]:
 def main(arguments: Sequence[str] = ()) -> None:
     """Cross-validate, then train and write the models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--cross-validate", action="store_true")

@@ -9,7 +9,6 @@ there trains the judgement whether there is a P wave. Then they are trained on a
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ import wfdb
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.accuracy.reading import data_folder
 from training.perceptron import Net, fit, write
 from vitalcore.kernels.beats import delineate as d
 from vitalcore.kernels.beats import waves as stage_of_waves
@@ -451,8 +451,7 @@ def part_of(looks: Looks, rows: NDArray[np.bool_]) -> Looks:
 def main(arguments: Sequence[str] = ()) -> None:
     """Train, and write the model or print what cross-validation says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=default)
+    parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--folds", type=int, help="try so many of the five folds and write nothing")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--versions", type=int, default=4)

@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import os
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -13,6 +12,7 @@ import wfdb
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from benchmarks.accuracy.reading import data_folder
 from training import forest
 from vitalcore.kernels.rhythm import fibrillation
 from vitalcore.scoring import annotations
@@ -159,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cross-validate", action="store_true", help="cross-validate only")
     only = parser.parse_args().cross_validate
-    folder = Path(os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    folder = data_folder()
     rng = np.random.default_rng(7)
     noises = noise_alone(folder)
     parts = [*databases(folder, list(noises.values())[:4], rng), *alarms(folder), sines(rng)]

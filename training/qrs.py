@@ -10,7 +10,6 @@ recording with the trees of the round before, so that it learns from the situati
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from benchmarks.accuracy.reading import data_folder
 from training.forest import outputs, write
 from vitalcore.ecg import qrs_params
 from vitalcore.fixtures.scenarios import SCENARIOS
@@ -328,9 +328,7 @@ def materials(data: Path) -> Iterator[Material]:
 
 def weights_of(kind: str, true: NDArray[np.bool_]) -> Floats:
     """Tell how much the peaks of a material count: where there is no noise a missed beat is worse than one too many."""
-    weight = {"first": 1.0, "both": 0.7, "shapes": 3.0, "tiled": 1.5, "simulated": 1.0}.get(
-        kind, 0.5 if "noisy" in kind else 1.0
-    )
+    weight = {"both": 0.7, "shapes": 3.0, "tiled": 1.5}.get(kind, 0.5 if "noisy" in kind else 1.0)
     return weight * np.where(true & ("noisy" not in kind), 2.5, 1.0)
 
 
@@ -435,8 +433,7 @@ def cross_validate(made: Sequence[Material], rounds: int) -> None:
 def main(arguments: Sequence[str] = ()) -> None:
     """Train, and write the model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("VITALCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--data", type=Path, default=default)
+    parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--cross-validate", action="store_true")
     given = parser.parse_args(arguments)

@@ -1,6 +1,5 @@
 """What the chain says of the waves of its beats: where they are, and nothing where they are not."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -115,20 +114,16 @@ def test_early_beats_have_waves_too() -> None:
     assert np.isfinite(first["body"][finding.QRS_ON])
 
 
-def folder() -> Path:
-    default = Path(__file__).resolve().parents[4] / "shared" / "data"
-    return Path(os.environ.get("VITALCORE_DATA", default)) / "ludb"
-
-
-@pytest.mark.skipif(not folder().is_dir(), reason="the LUDB records are absent: set VITALCORE_DATA")
-def test_real_beats_are_delineated_as_cardiologists_do() -> None:
+def test_real_beats_are_delineated_as_cardiologists_do(data: Path) -> None:
     import wfdb
 
+    if not (data / "ludb").is_dir():
+        pytest.skip("the LUDB records are absent")
     errors = []
     for name in ("1", "5", "11", "41"):
-        record = wfdb.rdrecord(str(folder() / name))
+        record = wfdb.rdrecord(str(data / "ludb" / name))
         rows = said(record.p_signal[:, [n.lower() for n in record.sig_name].index("ii")].copy(), 500.0)
-        note = wfdb.rdann(str(folder() / name), "ii")
+        note = wfdb.rdann(str(data / "ludb" / name), "ii")
         for k, kind in enumerate(note.symbol):
             place = {"p": 1, "N": 0, "t": 6}.get(kind)
             if place:
