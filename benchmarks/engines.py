@@ -1,4 +1,4 @@
-"""What the live, ward and load tables share: an engine in a process of its own, an ECG and a PPG to feed it with."""
+"""What the live, ward and fault tables share: an engine in a process of its own, an ECG and a PPG to feed it with."""
 
 import multiprocessing
 import os
@@ -46,13 +46,17 @@ def ppg(seconds: int = 60, seed: int = 0) -> NDArray[np.int16]:
 
 
 @contextmanager
-def engine(core: int | None = None, journal: Path | None = None) -> Iterator[tuple[dict[str, str], psutil.Process]]:
+def engine(
+    core: int | None = None, journal: Path | None = None, light: bool = False, ports: tuple[int, int, int] = (0, 0, 0)
+) -> Iterator[tuple[dict[str, str], psutil.Process]]:
     """Run an engine in its own process, on one core if it is named; give its endpoints and its process.
 
     journal : file of its journal; None: it has none
+    light   : with the small chain of the tests, which starts at once, and the bounds of a usual engine
+    ports   : of ingest, live and control; 0: any
     """
     ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_engine, args=(theirs, core, journal), daemon=True)
+    process = _SPAWN.Process(target=_engine, args=(theirs, core, journal, light, ports), daemon=True)
     process.start()
     theirs.close()  # so that a child that dies is noticed
     try:
@@ -92,15 +96,20 @@ def _pin(core: int | None) -> None:
         os.sched_setaffinity(0, {core})
 
 
-def _engine(pipe: Connection, core: int | None, journal: Path | None) -> None:
+def _engine(pipe: Connection, core: int | None, journal: Path | None, light: bool, ports: tuple[int, int, int]) -> None:
     import threading
 
+    from tests.streams.chain import Peaks
     from vitalcore.streams.engine.engine import Engine
     from vitalcore.streams.journal.journal import Journal
 
     _pin(core)
     keeps = None if journal is None else Journal(journal)
-    made = Engine(LOOPBACK, LOOPBACK, LOOPBACK, max_streams=32_768, memory=1 << 31, journal=keeps)
+    ingest, live, control = (f"tcp://127.0.0.1:{port or '*'}" for port in ports)
+    if light:
+        made = Engine(ingest, live, control, chains={"ecg": Peaks()}, journal=keeps)
+    else:
+        made = Engine(ingest, live, control, max_streams=32_768, memory=1 << 31, journal=keeps)
     stop = threading.Event()
 
     def watch() -> None:

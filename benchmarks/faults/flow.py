@@ -13,8 +13,8 @@ import numpy as np
 import psutil
 import zmq
 
+from benchmarks.engines import engine
 from benchmarks.faults.frames import BATCH, CHUNK, CHUNK_NS, FS_HZ, GOOD, SESSION, T0_NS, Hall
-from benchmarks.faults.gateway import engine
 from benchmarks.faults.rows import Row
 from vitalcore.clock import Clock
 from vitalcore.streams.gateway.gateway import Gateway
@@ -47,7 +47,7 @@ class _Ward:
     """Feed an engine every 40 ms, with a subscriber in a process of its own and one here, to beats only."""
 
     def __init__(self, stack: ExitStack) -> None:
-        ends, self.pid = stack.enter_context(engine())
+        ends, self.process = stack.enter_context(engine(light=True))
         self.pipe, theirs = _SPAWN.Pipe()
         self.reader = _SPAWN.Process(target=_hear, args=(theirs, ends["live"], ends["control"]), daemon=True)
         self.reader.start()
@@ -91,12 +91,12 @@ def stopped(seconds: float) -> Row:
         _feed(wards, 1.0)
         for ward in wards:
             ward.delays_ns.clear()
-        before_mb = _rss_mb(hindered.pid)
+        before_mb = _rss_mb(hindered.process)
         os.kill(hindered.reader.pid, signal.SIGSTOP)
         _feed(wards, seconds)
         p99_ms = [float(np.percentile(ward.delays_ns, 99)) / 1e6 for ward in wards]
         n = len(control.delays_ns)
-        grown_mb = _rss_mb(hindered.pid) - before_mb
+        grown_mb = _rss_mb(hindered.process) - before_mb
         os.kill(hindered.reader.pid, signal.SIGCONT)
         _feed(wards, 4.0)
         (received, missed), (heard, unheard) = hindered.end(), control.end()
@@ -126,14 +126,14 @@ def _feed(wards: list[_Ward], seconds: float) -> None:
         time.sleep(0.001)
 
 
-def _rss_mb(pid: int) -> float:
-    return float(psutil.Process(pid).memory_info().rss) / 1e6
+def _rss_mb(process: psutil.Process) -> float:
+    return float(process.memory_info().rss) / 1e6
 
 
 def credit(records: int) -> Row:
     """Send far beyond the credit, and never read what the engine answers; beside it a gateway that keeps the rules."""
     n = 1000  # samples of f64 a record
-    with engine() as (ends, pid), Gateway(ends["ingest"]) as gateway:
+    with engine(light=True) as (ends, process), Gateway(ends["ingest"]) as gateway:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         socket = context.socket(zmq.DEALER)
         socket.set(zmq.LINGER, 0)
@@ -141,7 +141,7 @@ def credit(records: int) -> Row:
         socket.send(maps.write_open(Open("fault/greedy/m/ecg", SESSION, "ecg", Fraction(FS_HZ), (Channel(),), 4)))
         handle = maps.unpack(socket.recv())["stream"]
         stream = gateway.open("fault/p0/m/ecg", "ecg", FS_HZ)
-        before_mb = most_mb = _rss_mb(pid)
+        before_mb = most_mb = _rss_mb(process)
         sent = 0
         slowest_s = 0.0
         values = np.zeros((n, 1))
@@ -161,7 +161,7 @@ def credit(records: int) -> Row:
                 while gateway.counters["acked"] < sent and time.monotonic() - begun < 30:
                     gateway.poll(5)
                 slowest_s = max(slowest_s, time.monotonic() - begun)
-                most_mb = max(most_mb, _rss_mb(pid))
+                most_mb = max(most_mb, _rss_mb(process))
         gateway.drain(30)
         with Subscriber(ends["live"], ends["control"]) as subscriber:
             subscriber.status(timeout_s=30.0)
@@ -181,8 +181,7 @@ def credit(records: int) -> Row:
 
 def churn(n: int, seconds: float) -> Row:
     """Connect and disconnect gateways and subscribers; look at the engine's descriptors and memory."""
-    with engine() as (ends, pid):
-        process = psutil.Process(pid)
+    with engine(light=True) as (ends, process):
 
         def come_and_go(times: int, within_s: float) -> None:
             begun = time.monotonic()
@@ -199,9 +198,9 @@ def churn(n: int, seconds: float) -> Row:
             time.sleep(2.5)  # the engine finds out once a second who is gone
 
         come_and_go(max(60, n // 4), 0.0)  # until what is kept of each topic has filled
-        descriptors, memory_mb = process.num_fds(), _rss_mb(pid)
+        descriptors, memory_mb = process.num_fds(), _rss_mb(process)
         come_and_go(n, seconds)
-        more, grown_mb = process.num_fds() - descriptors, _rss_mb(pid) - memory_mb
+        more, grown_mb = process.num_fds() - descriptors, _rss_mb(process) - memory_mb
     result = f"{descriptors} descriptors, {more:+d} afterwards; {memory_mb:.0f} MB, {grown_mb:+.1f} MB afterwards"
     bad = max(more, 0) + (grown_mb > SLACK_MB)
     return Row(f"connects and disconnects in {seconds:g} s", n, result, bad, "no growth of descriptors or memory")

@@ -10,21 +10,17 @@ import random
 import signal
 import sqlite3
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.engines import engine
 from benchmarks.faults.cut import Cut
 from benchmarks.faults.rows import Row
-from tests.streams.chain import Peaks
 from vitalcore.errors import ProtocolError
-from vitalcore.streams.engine.engine import Engine
 from vitalcore.streams.gateway.drift import Drift
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.gateway.store import SEQ_BITS
@@ -96,38 +92,6 @@ class Ear:
         self._subscriber.close()
 
 
-@contextmanager
-def engine(ports: tuple[int, int, int] = (0, 0, 0)) -> Iterator[tuple[dict[str, str], int]]:
-    """Run an engine with a light chain in a process of its own; give its endpoints and process id."""
-    ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_engine, args=(theirs, ports), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        yield ours.recv(), process.pid or 0
-    finally:
-        ours.close()
-        process.join(10)
-        if process.is_alive():
-            process.terminate()
-            process.join()
-
-
-def _engine(pipe: Connection, ports: tuple[int, int, int]) -> None:
-    ingest, live, control = (f"tcp://127.0.0.1:{port or '*'}" for port in ports)
-    made = Engine(ingest, live, control, chains={"ecg": Peaks()})
-    stop = threading.Event()
-
-    def watch() -> None:
-        made.ready.wait()
-        pipe.send(made.endpoints)
-        pipe.poll(None)  # until the parent closes its end
-        stop.set()
-
-    threading.Thread(target=watch, daemon=True).start()
-    made.run(stop)
-
-
 def ramp(a: int, b: int) -> NDArray[np.float32]:
     """Number samples; whole numbers are exact in f32 up to 2^24."""
     return np.arange(a, b, dtype=np.float32)[:, None]
@@ -174,7 +138,11 @@ def kills(n: int, seed: int = 0) -> Row:
     """Kill a gateway again and again; every second time its link was cut before."""
     rng = random.Random(seed)
     left: list[dict[str, set[int]]] = []
-    with tempfile.TemporaryDirectory() as folder, engine() as (endpoints, _), Cut(endpoints["ingest"]) as link:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        engine(light=True) as (endpoints, _),
+        Cut(endpoints["ingest"]) as link,
+    ):
         ear = Ear(endpoints)
         spool = Path(folder) / "spool.db"
         begun_s, end_s = time.time(), math.inf
@@ -225,7 +193,7 @@ def _listen(ear: Ear, seconds: float) -> None:
 
 def cut(seconds: float, n: int = 1) -> Row:
     """Cut the link for a while, and take the time until all that waited has come."""
-    with engine() as (endpoints, _), Cut(endpoints["ingest"]) as link, Gateway(link.endpoint) as gateway:
+    with engine(light=True) as (endpoints, _), Cut(endpoints["ingest"]) as link, Gateway(link.endpoint) as gateway:
         ear = Ear(endpoints)
         streams = [gateway.open(key, "ecg", FS_HZ) for key in KEYS]
         at, begun_s = 0, time.monotonic()
@@ -267,7 +235,11 @@ def outage(hours: float, resume: str = "in_order") -> Row:
 
     With live_first, also the time until what is measured meanwhile is heard.
     """
-    with tempfile.TemporaryDirectory() as folder, engine() as (endpoints, _), Cut(endpoints["ingest"]) as link:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        engine(light=True) as (endpoints, _),
+        Cut(endpoints["ingest"]) as link,
+    ):
         ear = Ear(endpoints, "fault/p0/")
         n = int(hours * 3600 * FS_HZ) // CHUNK * CHUNK
         with Gateway(link.endpoint, spool=Path(folder) / "spool.db", pack=32, room=1 << 32, resume=resume) as gateway:
@@ -315,7 +287,7 @@ def outage(hours: float, resume: str = "in_order") -> Row:
 def lossy(n: int, seed: int = 0) -> Row:
     """Lose 1 % of the messages on the way and double 1 %."""
     rng = random.Random(seed)
-    with engine() as (endpoints, _), Gateway(endpoints["ingest"]) as gateway:
+    with engine(light=True) as (endpoints, _), Gateway(endpoints["ingest"]) as gateway:
         ear = Ear(endpoints, "fault/p0/")
         stream = gateway.open(KEYS[0], "ecg", FS_HZ)
         while not gateway.is_open(stream):
@@ -355,21 +327,21 @@ def engine_kills(n: int) -> Row:
     rng = random.Random(1)
     at = 0
     ports = (0, 0, 0)
-    with engine() as (endpoints, _):
+    with engine(light=True) as (endpoints, _):
         found = [int(endpoints[name].rsplit(":", 1)[1]) for name in ("ingest", "live", "control")]
         ports = (found[0], found[1], found[2])
     with Gateway(endpoints["ingest"]) as gateway:
         stream = gateway.open(KEYS[0], "ecg", FS_HZ)
         taken = lost = 0
         for k in range(n + 1):
-            with engine(ports) as (_, pid):
+            with engine(light=True, ports=ports) as (_, process):
                 end = time.monotonic() + rng.uniform(1.5, 2.5)
                 while time.monotonic() < end:
                     gateway.send(stream, ramp(at, at + CHUNK), t0_ns=T0_NS + at * STEP_NS)
                     at += CHUNK
                     gateway.poll(4)
                 if k < n:
-                    os.kill(pid, signal.SIGKILL)
+                    process.kill()
                     for _ in range(100):  # while it is away
                         gateway.send(stream, ramp(at, at + CHUNK), t0_ns=T0_NS + at * STEP_NS)
                         at += CHUNK
