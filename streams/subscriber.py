@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 import zmq
 from numpy.typing import NDArray
+from zmq.utils.monitor import parse_monitor_message
 
 from vitalcore.errors import ForbiddenError, ProtocolError
 from vitalcore.streams.protocol import maps, sockets, wire
@@ -20,8 +21,7 @@ from vitalcore.streams.protocol.wire import Code, LiveHeader
 ASK_NS = 1_000_000_000
 MAX_WAITING = 1024  # messages of one topic held back while a hole is asked for
 MAX_ITEMS = 4096
-TRIES = 3
-SNAPSHOT_TRIES = 5  # a connection that has broken is noticed within three seconds
+TRIES = 5  # a connection that has broken is noticed within three seconds
 _NEWEST = (1 << 63) - 1  # a hole up to what was said last, whichever number that has
 
 
@@ -56,7 +56,8 @@ class _Topic:
     waiting: dict[int, Message]
     asked_ns: int = 0  # 0: no hole is being asked for
     asked_to: int = 0
-    tries: int = 0
+    mark: int = 0  # of the question; an answer to one before it settles nothing
+    tries: int = 0  # since the connection stands
 
 
 @dataclass(eq=False)
@@ -97,11 +98,11 @@ class Subscriber:
         self._prefixes = (prefix,) if isinstance(prefix, str) else prefix
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._live = self._control = self._shakes = None
-        self._connected = False
+        self._connected = self._was_connected = False
         try:
-            shaken = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-            self._live = sockets.connect(self._context, zmq.SUB, live, server_key=server_key, keys=keys, events=shaken)
-            self._shakes = self._live.get_monitor_socket(shaken)
+            events = int(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+            self._live = sockets.connect(self._context, zmq.SUB, live, server_key=server_key, keys=keys, events=events)
+            self._shakes = self._live.get_monitor_socket(events)
             self._control = sockets.connect(self._context, zmq.DEALER, control, server_key=server_key, keys=keys)
         except Exception:
             self.close()
@@ -205,10 +206,11 @@ class Subscriber:
         ready = dict(self._poller.poll(timeout_ms))
         found = None
         if self._shakes in ready:
-            self._shakes.recv_multipart()
-            if self._connected:
+            event = parse_monitor_message(self._shakes.recv_multipart())["event"]
+            self._connected = event != zmq.EVENT_DISCONNECTED
+            if self._connected and self._was_connected:
                 self._rejoin()
-            self._connected = True
+            self._was_connected |= self._connected
         if self._control in ready:
             while (answer := self._answer()) is not None:
                 if mark and answer.get("id") == mark:
@@ -231,7 +233,10 @@ class Subscriber:
             self._ask_snapshot(next(self._ids), _Snapshot(prefix, "", again=True))
         for name, topic in self._topics.items():
             # a snapshot has the alarms that stand, and not that one has ended
-            if name.endswith("/alarm/") and not topic.waiting and not topic.asked_ns:
+            topic.tries = 0
+            if topic.asked_ns:
+                self._ask_hole(name, topic, topic.asked_to)
+            elif name.endswith("/alarm/"):
                 self._ask_hole(name, topic, _NEWEST)
 
     def _take(self, topic_bytes: bytes, header_bytes: bytes, payload: bytes, joined: set[str] | None = None) -> None:
@@ -307,12 +312,13 @@ class Subscriber:
     def _ask_hole(self, name: str, topic: _Topic, last: int) -> None:
         topic.asked_ns, topic.asked_to = time.monotonic_ns(), last
         topic.tries += 1
-        self._ask("REPLAY", next(self._ids), topic=name, **{"from": topic.expected, "to": last})
+        topic.mark = next(self._ids)
+        self._ask("REPLAY", topic.mark, topic=name, **{"from": topic.expected, "to": last})
 
     def _ask_again(self) -> None:
         now_ns = time.monotonic_ns()
-        if now_ns - self._asked_ns < ASK_NS // 4:
-            return
+        if not self._connected or now_ns - self._asked_ns < ASK_NS // 4:
+            return  # who is not there has not refused
         self._asked_ns = now_ns
         for name, topic in self._topics.items():
             if topic.asked_ns and now_ns - topic.asked_ns > ASK_NS:
@@ -321,9 +327,8 @@ class Subscriber:
                 else:
                     self._ask_hole(name, topic, topic.asked_to)
         for mark, snapshot in list(self._snapshots.items()):
-            # before the first connection the request waits in its socket
-            if self._connected and now_ns - snapshot.asked_ns > ASK_NS:
-                if snapshot.tries >= SNAPSHOT_TRIES:
+            if now_ns - snapshot.asked_ns > ASK_NS:
+                if snapshot.tries >= TRIES:
                     del self._snapshots[mark]
                 else:
                     self._ask_snapshot(mark, snapshot)
@@ -376,12 +381,21 @@ class Subscriber:
                 if len(item) == 2:
                     self._take(name.encode(), item[0], item[1])
             topic = self._topics.get(name)
-            if topic is not None and topic.asked_ns:
-                if answer.get("more"):
-                    self._ask_hole(name, topic, topic.asked_to)
-                else:
-                    self._skip(name, topic)
+            if topic is not None and topic.asked_ns and topic.mark == mark:
+                self._replayed(name, topic, answer)
         return answer
+
+    def _replayed(self, name: str, topic: _Topic, answer: dict[str, Any]) -> None:
+        """Go on after the answer to a question: with the next page, behind the hole, or wait."""
+        newest = answer.get("newest")
+        if answer.get("more"):
+            self._ask_hole(name, topic, topic.asked_to)
+        elif isinstance(newest, int) and newest < topic.asked_to != _NEWEST:
+            # an engine before this one has said what this one will say again when it has the samples
+            if not topic.waiting:
+                topic.asked_ns = topic.tries = 0
+        else:
+            self._skip(name, topic)
 
     def _joined(self, items: list[Any], more: bool, snapshot: _Snapshot) -> None:
         """Take a page of a snapshot, and ask for the next one."""

@@ -21,7 +21,7 @@ const { values: asked, positionals } = parseArgs({
 })
 const [prefix = ""] = positionals
 const ASK_MS = 1000
-const TRIES = 3
+const TRIES = 5 // a connection that has broken is noticed within three seconds
 
 const link = {
   linger: 0,
@@ -43,6 +43,7 @@ let queue = [] // live messages that came before the snapshot; null once it is t
 let joining = { id: "join", after: "", at: 0 }
 let lastId = 0
 let heardAt = Date.now()
+let connected = false
 const count = { received: 0, duplicates: 0, damaged: 0, missed: 0, replayed: 0 }
 
 function say(message) {
@@ -167,13 +168,20 @@ function answered(answer) {
   }
   if (topic.hole?.id !== answer.id) return // filled
   const { to } = topic.hole
-  if (!answer.more) return skip(name, topic)
-  topic.hole = null
-  askHole(name, topic, to)
+  if (answer.more) {
+    topic.hole = null
+    askHole(name, topic, to)
+  } else if (answer.type === "ERR" || Number(answer.newest) < to) {
+    // an engine before this one has said what this one will say again when it has the samples
+    if (!topic.waiting.size) topic.hole = null
+  } else {
+    skip(name, topic)
+  }
 }
 
-// Ask what has got lost, again; a hole that nobody fills is given up.
+// Ask what has got lost, again; a hole that nobody fills is given up. Who is not there has not refused.
 function askAgain() {
+  if (!connected) return
   const now = Date.now()
   if (joining && now - joining.at > ASK_MS) {
     joining.at = now
@@ -191,7 +199,12 @@ function finish() {
   process.exit(0)
 }
 
-live.events.on("handshake", () => (joining ??= { id: `join ${++lastId}`, after: "", at: 0 }))
+live.events.on("disconnect", () => (connected = false))
+live.events.on("handshake", () => {
+  connected = true
+  joining ??= { id: `join ${++lastId}`, after: "", at: 0 }
+  for (const { hole } of topics.values()) if (hole) Object.assign(hole, { at: 0, tries: 0 })
+})
 process.on("SIGINT", finish).on("SIGTERM", finish)
 setInterval(() => {
   askAgain()

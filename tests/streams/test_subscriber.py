@@ -9,8 +9,10 @@ import pytest
 import zmq
 
 from benchmarks.faults.cut import Cut
+from benchmarks.faults.engine import free_ports
 from tests.streams.conftest import Running, wait_for
 from vitalcore.errors import ProtocolError
+from vitalcore.streams import subscriber as client
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.protocol import maps, wire
 from vitalcore.streams.protocol.wire import LiveHeader
@@ -30,11 +32,20 @@ class Publisher:
 
     def __init__(self) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.live, self.control = self.context.socket(zmq.XPUB), self.context.socket(zmq.ROUTER)
-        self.live_port = self.live.bind_to_random_port("tcp://127.0.0.1")
-        self.control_port = self.control.bind_to_random_port("tcp://127.0.0.1")
+        self.live_port, self.control_port = free_ports(2)
+        self.bind()
+        self.newest: int | None = None  # that it says it has, where it says it
         self.holds: dict[int, list[bytes]] = {}
         self.asked: list[dict[str, Any]] = []
+
+    def bind(self) -> None:
+        self.live, self.control = self.context.socket(zmq.XPUB), self.context.socket(zmq.ROUTER)
+        self.live.bind(f"tcp://127.0.0.1:{self.live_port}")
+        self.control.bind(f"tcp://127.0.0.1:{self.control_port}")
+
+    def unbind(self) -> None:
+        self.live.close(0)
+        self.control.close(0)
 
     def subscriber(self, **options: Any) -> Subscriber:
         made = Subscriber(
@@ -63,11 +74,11 @@ class Publisher:
             if fields["type"] == "REPLAY":
                 found = [self.holds[k][1:] for k in sorted(self.holds) if fields["from"] <= k <= fields["to"]]
                 answer = {"type": "REPLAY_OK", "id": fields["id"], "topic": fields["topic"], "items": found}
+                answer |= {} if self.newest is None else {"newest": self.newest}
             self.control.send_multipart([identity, msgpack.packb(answer)])
 
     def close(self) -> None:
-        self.live.close(0)
-        self.control.close(0)
+        self.unbind()
         self.context.term()
 
 
@@ -101,6 +112,52 @@ def test_two_holes_at_once_are_both_filled(publisher: Publisher) -> None:
         publisher.holds = {k: frames(k, flags=wire.REPLAYED) for k in (4, 7, 8)}
         publisher.say(frames(3), frames(5), frames(6), frames(9))
         assert numbers(publisher, subscriber) == [3, 4, 5, 6, 7, 8, 9]
+        assert subscriber.missed == 0
+
+
+def test_a_second_answer_to_the_same_question_gives_up_no_later_hole(publisher: Publisher) -> None:
+    with publisher.subscriber(catch_up=False) as subscriber:
+        publisher.holds = {k: frames(k, flags=wire.REPLAYED) for k in (4, 6)}
+        publisher.say(frames(3), frames(5))
+        assert wait_for(lambda: subscriber.receive(20) is None and publisher.control.poll(0) != 0)
+        identity, message = publisher.control.recv_multipart()
+        again = [identity, maps.pack("REPLAY_OK", id=maps.unpack(message)["id"], topic=TOPIC, items=[])]
+        assert wait_for(lambda: subscriber.receive(20) is None and publisher.control.poll(0) != 0)
+        publisher.answer()
+        publisher.say(frames(7))
+        assert [message.header.topic_seq for message in iter(lambda: subscriber.receive(200), None)] == [4, 5]
+        publisher.control.send_multipart(again)
+        assert numbers(publisher, subscriber) == [6, 7]
+        assert subscriber.missed == 0
+
+
+def test_a_hole_outlasts_an_engine_that_is_away(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ASK_NS", 20_000_000)
+    with publisher.subscriber(catch_up=False) as subscriber:
+        subscriber.receive(200)
+        publisher.say(frames(3), frames(5))
+        assert wait_for(lambda: subscriber.receive(20) is None and publisher.control.poll(0) != 0)
+        publisher.unbind()
+        assert subscriber.receive(1000) is None  # 50 times as long as an answer takes
+        publisher.bind()
+        publisher.holds = {4: frames(4, flags=wire.REPLAYED)}
+        found: list[int] = []
+        assert wait_for(lambda: found.extend(numbers(publisher, subscriber)) or len(found) > 1)
+        assert (found, subscriber.missed) == ([4, 5], 0)
+
+
+def test_what_a_new_engine_has_not_said_yet_is_waited_for(publisher: Publisher) -> None:
+    with publisher.subscriber(catch_up=False) as subscriber:
+        publisher.newest = 3  # of what the engine before it had said it has the samples up to here
+        publisher.say(frames(3), frames(5))
+        assert numbers(publisher, subscriber) == [3]
+        publisher.say(frames(4), frames(5), frames(6))
+        assert numbers(publisher, subscriber) == [4, 5, 6]
+        publisher.heartbeat({"p1/monitor/ecg/beat/": 8})
+        publisher.newest = 6
+        assert numbers(publisher, subscriber) == []
+        publisher.say(frames(7))
+        assert numbers(publisher, subscriber) == [7]
         assert subscriber.missed == 0
 
 
