@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -255,6 +256,24 @@ def work(make: Make, address: Address, number: int, n: int, instance: str, line:
 def own_file(path: Path, number: int, n: int) -> Path:
     """Name a worker's own journal or log: streams of another number of workers lie elsewhere."""
     return path if n == 1 else path.with_name(f"{path.stem}.{number + 1}-of-{n}{path.suffix}")
+
+
+def check_files(path: Path, n: int) -> None:
+    """See that no journal of another number of workers lies there: its streams would begin anew, and nobody notice.
+
+    path : of the journal, as it is named with one worker
+
+    Errors: ParameterError
+    """
+    named = re.compile(rf"{re.escape(path.stem)}\.\d+-of-(\d+){re.escape(path.suffix)}")
+    others = {each: int(match[1]) for each in path.parent.glob("*") if (match := named.fullmatch(each.name))}
+    if path.exists():
+        others[path] = 1
+    for other in sorted(each for each, number in others.items() if number != n):
+        raise ParameterError(
+            f"{other} is a journal of workers = {others[other]}, and workers is {n}: its streams would begin anew; "
+            f"start with {others[other]}, or move it away"
+        )
 
 
 def _above(endpoint: str, by: int) -> str:

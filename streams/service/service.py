@@ -15,7 +15,7 @@ from vitalcore import alarms, warm
 from vitalcore.errors import VitalcoreError
 from vitalcore.streams.engine.engine import Engine, parts
 from vitalcore.streams.engine.front import Address
-from vitalcore.streams.engine.workers import Workers, own_file
+from vitalcore.streams.engine.workers import Workers, check_files, own_file
 from vitalcore.streams.journal.journal import Journal, Keep
 from vitalcore.streams.process import log, notify
 from vitalcore.streams.security.guard import Security
@@ -170,6 +170,8 @@ def _engine(config: Config) -> Engine | Workers:
     Errors: VitalcoreError
     """
     security = _security(config, config.audit)
+    if config.journal is not None:
+        check_files(config.journal, config.workers)
     if config.workers == 1:
         return _worker(config, Address(config.ingest, config.live, config.control), 0, 1, None)
     endpoints = config.ingest, config.live, config.control

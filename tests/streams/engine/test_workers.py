@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ import pytest
 from benchmarks.faults.engine import free_ports
 from tests.streams import small
 from tests.streams.conftest import wait_for
+from tests.streams.locked import Locked
 from vitalcore.errors import ParameterError
 from vitalcore.streams.engine.front import place
-from vitalcore.streams.engine.workers import Workers, own_file
+from vitalcore.streams.engine.workers import PORTS_FROM, Workers, check_files, own_file
 from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.protocol import keys
 from vitalcore.streams.protocol.maps import Channel
+from vitalcore.streams.security.guard import Security
 from vitalcore.streams.subscriber import Subscriber
 
 KEYS = [f"icu/p{i}/monitor/ecg" for i in range(8)]
@@ -27,10 +31,12 @@ WHATS = ("beat", "feature", "gap")
 class Ward:
     """Run two workers of the small chain behind a front."""
 
-    def __init__(self) -> None:
+    def __init__(self, security: Security | None = None) -> None:
         base = free_ports(1)[0] % 20_000 + 20_000
         self.ingest, self.live, self.control = (f"tcp://127.0.0.1:{base + i}" for i in range(3))
-        self.workers = Workers(small.make, 2, self.ingest, self.live, self.control)
+        self.own = [f"tcp://127.0.0.1:{base + PORTS_FROM + i}" for i in range(2)]  # where workers take gateways
+        make = partial(small.make, security=security)
+        self.workers = Workers(make, 2, self.ingest, self.live, self.control, security)
         self.stop = threading.Event()
         self._thread = threading.Thread(target=self.workers.run, args=(self.stop,), daemon=True)
         self._thread.start()
@@ -135,6 +141,56 @@ def test_what_cant_be_is_refused() -> None:
         Workers(small.make, 1)
     with pytest.raises(ParameterError, match=r"tcp://127\.0\.0\.1:\*"):
         Workers(small.make, 2, "tcp://127.0.0.1:*")
+
+
+def test_keys_hold_at_the_front_and_at_every_worker(tmp_path: Path) -> None:
+    locked = Locked(tmp_path)
+    board = locked.client("board", write=("icu/",), read=("icu/",))
+    other = locked.client("other", write=("er/",), read=("er/",))
+    ward = Ward(locked.security)
+    x = np.tile(np.array([0, 2], np.float32), 50)[:, None]
+    with (
+        Subscriber(ward.live, ward.control, "icu/", **locked.as_client(board)) as subscriber,
+        Subscriber(ward.live, ward.control, "icu/", catch_up=False, **locked.as_client(other)) as curious,
+        Gateway(ward.ingest, **locked.as_client(board)) as gateway,
+    ):
+        subscriber.status()
+        streams = [gateway.open(key, "ecg", 250, [Channel("II", "mV")]) for key in KEYS]
+        for where in (ward.ingest, *ward.own):
+            for who in (other, keys.make(), None):
+                with Gateway(where, **locked.as_client(who)) as intruder:
+                    for key in KEYS:
+                        intruder.send(intruder.open(key.replace("monitor", "fake"), "ecg", 250), x)
+                    assert not intruder.drain(0.3)
+        for stream in streams:
+            gateway.send(stream, x)
+        assert gateway.drain(10)
+        heard: dict[tuple[str, int], str] = {}
+        listen(subscriber, heard, 1)
+        assert {topic.removesuffix("/beat/") for topic, _ in heard if topic.endswith("beat/")} == set(KEYS)
+        status = subscriber.status(prefix="icu/")
+        assert sorted(status["keys"]) == sorted(KEYS)
+        assert status["samples"] == 100 * len(KEYS)
+        assert curious.receive(500) is None
+        assert curious.received == 0
+    ward.close()
+
+
+def test_journals_of_another_number_of_workers_are_not_left_behind_unnoticed(tmp_path: Path) -> None:
+    journal = tmp_path / "j.db"
+    for n in (1, 2, 4):
+        check_files(journal, n)
+    own_file(journal, 1, 2).touch()
+    (tmp_path / "j.1-of-4-old.db").touch()
+    check_files(journal, 2)
+    with pytest.raises(ParameterError, match=r"j\.2-of-2\.db is a journal of workers = 2, and workers is 4"):
+        check_files(journal, 4)
+    with pytest.raises(ParameterError, match="workers is 1"):
+        check_files(journal, 1)
+    own_file(journal, 1, 2).unlink()
+    journal.touch()
+    with pytest.raises(ParameterError, match=r"j\.db is a journal of workers = 1, and workers is 2"):
+        check_files(journal, 2)
 
 
 def test_a_journal_names_its_worker() -> None:
