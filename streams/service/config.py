@@ -61,8 +61,8 @@ class Config:
             "engine",
             "workers",
             "Processes that share the streams, all of a subject in one. From 2 on gateways need the ports from 10 above"
-            " that of ingest too, each process has a journal and a log of its own (journal.1-of-4.db), and streams that"
-            " were journaled with another number begin anew.",
+            " that of ingest too, and each process has a journal and a log of its own (journal.1-of-4.db). Journals of"
+            " another number must not lie there.",
             bounds=(1, 32),
         ),
     ] = 1

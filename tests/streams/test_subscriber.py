@@ -142,7 +142,12 @@ def test_a_hole_outlasts_an_engine_that_is_away(publisher: Publisher, monkeypatc
         publisher.bind()
         publisher.holds = {4: frames(4, flags=wire.REPLAYED)}
         found: list[int] = []
-        assert wait_for(lambda: found.extend(numbers(publisher, subscriber)) or len(found) > 1)
+
+        def filled() -> bool:
+            found.extend(numbers(publisher, subscriber))
+            return len(found) > 1
+
+        assert wait_for(filled)
         assert (found, subscriber.missed) == ([4, 5], 0)
 
 
