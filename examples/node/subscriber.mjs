@@ -21,6 +21,7 @@ const { values: asked, positionals } = parseArgs({
 })
 const [prefix = ""] = positionals
 const ASK_MS = 1000
+const NEWEST = 2n ** 63n - 1n // a hole up to what was said last, whichever number that has
 const TRIES = 5 // a connection that has broken is noticed within three seconds
 
 const link = {
@@ -63,9 +64,11 @@ function askHole(name, topic, to) {
 
 // Go on behind a hole that the engine can't fill.
 function skip(name, topic) {
-  const resume = topic.waiting.size ? Math.min(...topic.waiting.keys()) : topic.hole.to + 1
-  count.missed += Math.max(0, resume - topic.next)
-  topic.next = Math.max(topic.next, resume)
+  if (topic.hole.to !== NEWEST) {
+    const resume = topic.waiting.size ? Math.min(...topic.waiting.keys()) : topic.hole.to + 1
+    count.missed += Math.max(0, resume - topic.next)
+    topic.next = Math.max(topic.next, resume)
+  }
   topic.hole = null
   release(name, topic)
 }
@@ -171,7 +174,7 @@ function answered(answer) {
   if (answer.more) {
     topic.hole = null
     askHole(name, topic, to)
-  } else if (answer.type === "ERR" || Number(answer.newest) < to) {
+  } else if (to !== NEWEST && (answer.type === "ERR" || Number(answer.newest) < to)) {
     // an engine before this one has said what this one will say again when it has the samples
     if (!topic.waiting.size) topic.hole = null
   } else {
@@ -203,7 +206,11 @@ live.events.on("disconnect", () => (connected = false))
 live.events.on("handshake", () => {
   connected = true
   joining ??= { id: `join ${++lastId}`, after: "", at: 0 }
-  for (const { hole } of topics.values()) if (hole) Object.assign(hole, { at: 0, tries: 0 })
+  for (const [name, topic] of topics) {
+    if (topic.hole) Object.assign(topic.hole, { at: 0, tries: 0 })
+    // a snapshot has the alarms that stand, and not that one has ended
+    else if (name.endsWith("/alarm/")) askHole(name, topic, NEWEST)
+  }
 })
 process.on("SIGINT", finish).on("SIGTERM", finish)
 setInterval(() => {

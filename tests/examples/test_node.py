@@ -16,8 +16,9 @@ import pytest
 import zmq
 
 from benchmarks.faults.cut import Cut
+from benchmarks.faults.engine import free_ports
 from tests.examples.test_c import KEY, T0_NS, counted, measured
-from tests.streams.conftest import Running, wait_for
+from tests.streams.conftest import Running, bind, wait_for
 from tests.streams.locked import Locked
 from vitalcore.streams.protocol import keys, maps, wire
 
@@ -158,13 +159,22 @@ class Faulty:
 
     def __init__(self) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.live, self.control = self._context.socket(zmq.XPUB), self._context.socket(zmq.ROUTER)
-        self.ports = [socket.bind_to_random_port("tcp://127.0.0.1") for socket in (self.live, self.control)]
+        self.ports = free_ports(2)
+        self.bind()
 
-    def spell(self, seq: int, flags: int = 0) -> tuple[bytes, bytes]:
+    def bind(self) -> None:
+        self.live, self.control = self._context.socket(zmq.XPUB), self._context.socket(zmq.ROUTER)
+        for socket, port in zip((self.live, self.control), self.ports, strict=True):
+            bind(socket, port)
+
+    def unbind(self) -> None:
+        for socket in (self.live, self.control):
+            socket.close(0)
+
+    def spell(self, seq: int, flags: int = 0, what: str = "beat") -> tuple[bytes, bytes]:
         payload: bytes = msgpack.packb({"code": "heart_beat", "t": float(seq)})
         times = T0_NS + seq, T0_NS + seq, T0_NS + seq
-        return wire.encode_live(wire.LiveHeader("beat", seq, seq, *times, flags), payload), payload
+        return wire.encode_live(wire.LiveHeader(what, seq, seq, *times, flags), payload), payload
 
     def say(self, *seqs: int, damage: bool = False) -> None:
         for seq in seqs:
@@ -183,9 +193,29 @@ class Faulty:
         self.control.send_multipart([identity, msgpack.packb(fields)])
 
     def close(self) -> None:
-        for socket in (self.live, self.control):
-            socket.close(0)
+        self.unbind()
         self._context.term()
+
+
+def test_after_a_cut_it_asks_whether_an_alarm_has_ended(node: Path) -> None:
+    engine, topic = Faulty(), TOPIC.replace("beat", "alarm")
+    live, control = (f"tcp://127.0.0.1:{port}" for port in engine.ports)
+    program = Program(node, "subscriber", "--live", live, "--control", control, "--quiet", "4", f"{KEY}/")
+    who, fields = engine.asked("SNAPSHOT")
+    item = [topic, *engine.spell(5, wire.REPLAYED, "alarm")]
+    engine.answer(who, type="SNAPSHOT_OK", id=fields["id"], items=[item], more=False)
+    program.wait_until_ready()
+    engine.unbind()
+    engine.bind()
+    who, fields = engine.asked("REPLAY")
+    assert (fields["topic"], fields["from"], fields["to"]) == (topic, 6, (1 << 63) - 1)
+    items = [list(engine.spell(6, wire.REPLAYED, "alarm"))]
+    engine.answer(who, type="REPLAY_OK", id=fields["id"], topic=topic, items=items, newest=6, more=False)
+    code, lines, told = program.end()
+    engine.close()
+    assert code == 0
+    assert [line["seq"] for line in lines] == [5, 6]
+    assert heard(told)["missed"] == 0
 
 
 def test_damaged_doubled_and_lost_messages_are_told_apart(node: Path) -> None:

@@ -117,6 +117,22 @@ def control(running: Running) -> Iterator[Peer]:
     made.close()
 
 
+def bind(socket: "zmq.Socket[bytes]", port: int) -> None:
+    """Bind a port of this machine, which may have been bound a moment ago."""
+
+    def bound() -> bool:
+        try:
+            socket.bind(f"tcp://127.0.0.1:{port}")
+        except zmq.ZMQError:
+            return False
+        return True
+
+    end = time.monotonic() + 10
+    while not bound():
+        assert time.monotonic() < end, f"port {port} stays in use"
+        time.sleep(0.005)
+
+
 def wait_for(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
     """Wait until a condition holds; tell whether it does."""
     end = time.monotonic() + timeout_s

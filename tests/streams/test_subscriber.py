@@ -10,7 +10,7 @@ import zmq
 
 from benchmarks.faults.cut import Cut
 from benchmarks.faults.engine import free_ports
-from tests.streams.conftest import Running, wait_for
+from tests.streams.conftest import Running, bind, wait_for
 from vitalcore.errors import ProtocolError
 from vitalcore.streams import subscriber as client
 from vitalcore.streams.gateway.gateway import Gateway
@@ -40,8 +40,8 @@ class Publisher:
 
     def bind(self) -> None:
         self.live, self.control = self.context.socket(zmq.XPUB), self.context.socket(zmq.ROUTER)
-        self.live.bind(f"tcp://127.0.0.1:{self.live_port}")
-        self.control.bind(f"tcp://127.0.0.1:{self.control_port}")
+        bind(self.live, self.live_port)
+        bind(self.control, self.control_port)
 
     def unbind(self) -> None:
         self.live.close(0)
