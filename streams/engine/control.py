@@ -120,9 +120,8 @@ class Control:
         streams = self._streams
         listed = {}
         for key in keys[: maps.MAX_MAP - 1]:
-            at = streams.by_key[key].row
-            row, pending = streams.rows[at], int(streams.pending[at])
-            lost = int(row["lost"] - streams.filled[at]) - pending
+            row = streams.rows[streams.by_key[key].row]
+            lost, pending = streams.missing(streams.by_key[key])
             listed[key] = {name: int(row[name]) for name in ("session", "next_seq", "next_index", *_COUNTS)} | {
                 "lost": lost,
                 "pending": pending,

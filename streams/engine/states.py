@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import deque
+from dataclasses import astuple
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from vitalcore.alarms import Limits, limits_of
 from vitalcore.errors import ProtocolError, SnapshotError
 from vitalcore.kernels.wire.records import STREAM
-from vitalcore.streams.engine.table import REPLAY_MESSAGES, Stream, Streams
+from vitalcore.streams.engine.table import REPLAY_MESSAGES, Backlog, Stream, Streams
 from vitalcore.streams.protocol import maps
 from vitalcore.version import version
 
@@ -33,7 +34,7 @@ def spell(streams: Streams, stream: Stream) -> bytes:
             "counts": stream.counts,
             "last": {what: kept[-1] for what, kept in stream.recent.items() if kept},
             "standing": stream.standing,
-            "filled": (stream.filled, stream.backlog_over),
+            "backlogs": [astuple(each) for each in stream.backlogs],
         }
     )
     return packed
@@ -50,6 +51,7 @@ def restore(streams: Streams, state: bytes, now_ns: int) -> tuple[Stream, int, i
         stream = Stream(opened.name, -1, opened, b"", fields["base"])
         stream.wave_base = fields["wave_base"]
         stream.limits, stream.own_limits = limits_again(fields), fields.get("own_limits", False)
+        stream.backlogs = [Backlog(*each) for each in fields.get("backlogs", ())]
         numbers = np.frombuffer(fields["numbers"], STREAM)[0]
         streams.admit(stream, numbers, fields["memory"], fields["row"], now_ns)
         if fields["print"] != _print(streams.layout(stream)):
@@ -64,7 +66,6 @@ def restore(streams: Streams, state: bytes, now_ns: int) -> tuple[Stream, int, i
         stream.recent[what] = deque([message], maxlen=REPLAY_MESSAGES)
     stream.counts = dict(fields["counts"])
     stream.standing = dict(fields["standing"])
-    stream.filled, stream.backlog_over = fields.get("filled", (0, False))
     return stream, int(numbers["handle"]), int(numbers["owner"])
 
 

@@ -26,6 +26,7 @@ CREDIT_BYTES = (1 << 14, 1 << 19)  # at least and at most
 FRAMES_HZ = 60  # assumed of a variable rate
 IDLE_NS = 60_000_000_000  # a stream silent for longer gives way when there is no room
 REPLAY_MESSAGES = 64  # kept of each topic
+MAX_BACKLOGS = 16  # of a stream, of which more may come
 CLOCK_UPDATES_HZ = 4
 COUNTS = ("duplicates", "gaps", "lost", "undeclared_gap")  # summed over all streams
 TO_MV = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "V": 1e3, "": 1.0}
@@ -69,6 +70,24 @@ class Table:
         return slot
 
 
+@dataclass
+class Backlog:
+    """Hold what an earlier session still brings of the gap that a later one began with.
+
+    session     : the earlier one; first, stop: from and to which of its samples
+    n           : samples of the gap that it may bring
+    filled      : of those that it has brought, or said to be lost
+    over        : no more will come
+    """
+
+    session: int
+    first: int
+    stop: int
+    n: int = 0
+    filled: int = 0
+    over: bool = False
+
+
 @dataclass(eq=False)
 class Stream:
     """Hold what is known of a stream beside its row.
@@ -83,7 +102,7 @@ class Stream:
     standing: last message of each alarm that stands, by its code
     unsaved : messages that are not in the journal's results yet, by what they are
     user    : public key of the client that has it, where there are keys
-    filled  : samples of its first gap that its backlog has brought, or said to be lost; backlog_over: no more will come
+    backlogs: of its own first gap, and before it those of the sessions before that are not over
     """
 
     key: str
@@ -103,8 +122,7 @@ class Stream:
     recent: dict[str, deque[Message]] = field(default_factory=dict)
     unsaved: dict[str, list[Message]] = field(default_factory=dict)
     user: str = ""
-    filled: int = 0
-    backlog_over: bool = False
+    backlogs: list[Backlog] = field(default_factory=list)
 
     def topic(self, what: str) -> bytes:
         """Return the topic of one sort of message."""
@@ -137,7 +155,7 @@ class Streams:
         self.clock_every = np.ones(limit, np.int64)
         self.filled = np.zeros(limit, np.int64)  # samples of gaps that a backlog has brought ...
         self.pending = np.zeros(limit, np.int64)  # ... or may still bring, as `settle` has found
-        self._gapped: dict[Stream, None] = {}  # those whose first gap a backlog fills
+        self._gapped: dict[Stream, None] = {}  # those that have backlogs
         self.dirty = np.zeros(limit, np.int64)  # first entry of the journal that changed a stream since it was saved
         self.forgotten: Callable[[Stream], None] = lambda stream: None  # told before a stream is forgotten
         self.high = 0  # no row from here on has been used
@@ -199,6 +217,14 @@ class Streams:
             if not self._make_room(now_ns, before):
                 raise Refusal(Code.FULL, f"there is no room for another stream; {len(self.by_key)} are open")
         stream = Stream(opened.name, -1, opened, identity, opened.first_index)
+        if opened.backlog is not None and not opened.backfill:
+            if before is not None:
+                self.settle(before)
+                before.backlogs, stream.backlogs = (
+                    before.backlogs[: 1 - MAX_BACKLOGS],
+                    before.backlogs[1 - MAX_BACKLOGS :],
+                )
+            stream.backlogs.append(Backlog(*opened.backlog))
         if before is not None:
             stream.counts = {what: max(count, opened.first_index) for what, count in before.counts.items()}
             stream.recent, stream.topics, stream.unsaved = before.recent, before.topics, before.unsaved
@@ -293,7 +319,7 @@ class Streams:
         self.seen_ns[stream.row] = now_ns
         self.clock_every[stream.row] = max(1, int(opened.rate / CLOCK_UPDATES_HZ)) if opened.rate else 1
         self.by_key[stream.key] = self.by_row[stream.row] = stream
-        if opened.backlog is not None and not opened.backfill:
+        if stream.backlogs:
             self._gapped[stream] = None
         self.high = max(self.high, stream.row + 1)
         return row
@@ -334,21 +360,34 @@ class Streams:
     def settle(self, only: Stream | None = None) -> None:
         """Look how much of the gaps that backlogs fill has come, of all streams or of one."""
         for stream in self._gapped if only is None else (only,):
-            if stream in self._gapped:
+            if stream.backlogs:
                 self._settle(stream)
 
     def _settle(self, stream: Stream) -> None:
-        assert stream.opened.backlog is not None  # _gapped has no others
-        session, first, stop = stream.opened.backlog
-        n = min(stop - first, int(self.rows[stream.row]["lost"]))
+        own = stream.backlogs[-1]
+        own.n = min(own.stop - own.first, int(self.rows[stream.row]["lost"]))
         back = self.by_key.get(f"{stream.key}/backfill")
-        if back is not None and back.opened.session == session:
-            row = self.rows[back.row]
-            # what is lost of the backlog itself is counted there
-            stream.filled = min(max(stream.filled, int(row["next_index"]) - first), n)
-            stream.backlog_over |= bool(row["ended"])
-        self.filled[stream.row] = stream.filled
-        self.pending[stream.row] = 0 if stream.backlog_over else n - stream.filled
+        for each in list(stream.backlogs):
+            if back is not None and back.opened.session == each.session:
+                row = self.rows[back.row]
+                # what is lost of the backlog itself is counted there
+                each.filled = min(max(each.filled, int(row["next_index"]) - each.first), each.n)
+                each.over |= bool(row["ended"])
+            elif back is not None and back.opened.session > each.session:
+                each.over = True  # the oldest comes first
+            if each.over and each is not own:
+                stream.backlogs.remove(each)
+                self._past["lost"] -= each.filled
+        self.filled[stream.row] = sum(each.filled for each in stream.backlogs)
+        self.pending[stream.row] = sum(each.n - each.filled for each in stream.backlogs if not each.over)
+
+    def missing(self, stream: Stream) -> tuple[int, int]:
+        """Count samples of a stream's gaps, as `settle` has found: lost in this session, pending in all."""
+        lost = int(self.rows[stream.row]["lost"])
+        if stream.backlogs:
+            own = stream.backlogs[-1]
+            lost -= own.filled if own.over else own.n
+        return lost, int(self.pending[stream.row])
 
     def acknowledge(self, stream: Stream, code: int) -> bool:
         """Acknowledge an alarm of a stream; tell whether it stands."""
@@ -396,7 +435,7 @@ class Streams:
             self.settle(live)
         if stream in self._gapped:
             del self._gapped[stream]
-            self._past["lost"] -= stream.filled  # what is pending never comes
+            self._past["lost"] -= sum(each.filled for each in stream.backlogs)  # what is pending never comes
             self.filled[stream.row] = self.pending[stream.row] = 0
         self.close_slot(stream)
         self.let_go(stream)

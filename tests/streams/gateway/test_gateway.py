@@ -373,6 +373,41 @@ def test_a_backlog_is_pending_until_it_has_come_and_lost_as_far_as_it_does_not(
     assert counts(control)[""] == (25, 0)
 
 
+def test_a_backlog_stays_pending_while_the_next_one_waits_behind_it(
+    running: Running, peer: Peer, control: Peer
+) -> None:
+    def send(session: int, stream: int, seq: int, index: int, kind: int = wire.DATA, n: int = 10) -> None:
+        flags = wire.BACKFILL if stream in back else 0
+        values = np.zeros((n if kind == wire.DATA else 0, 1), np.float32)
+        peer.socket.send(wire.encode_record(wire.Record(kind, session, stream, seq, index, values, flags=flags)))
+        peer.acks(lambda ack: ack.stream == stream and ack.next_seq == seq + 1)
+
+    def open_(**fields: Any) -> int:
+        return int(peer.open(KEY, resume="live_first", **fields)["stream"])
+
+    back: set[int] = set()
+    send(1, open_(session=1), 0, 0)
+    second = open_(session=2, backlog=[1, 10, 110])
+    send(2, second, 0, 100, wire.GAP)
+    send(2, second, 1, 100)
+    back.add(first := open_(session=1, backfill=True, first_seq=1, first_index=10))
+    send(1, first, 1, 10, n=30)
+    assert counts(control)[""] == (0, 70)
+    third = open_(session=3, backlog=[2, 110, 150])  # another outage: 70 of the first backlog wait, and 40 of this one
+    send(3, third, 0, 40, wire.GAP)
+    assert counts(control)[KEY] == counts(control)[""] == (0, 110)
+    back.add(first := open_(session=1, backfill=True, first_seq=2, first_index=40))
+    send(1, first, 2, 40, n=60)
+    assert counts(control)[""] == (0, 50)
+    send(1, first, 3, 100, wire.END)  # without its last 10
+    assert counts(control)[""] == (10, 40)
+    back.add(second := open_(session=2, backfill=True, first_seq=2, first_index=110))
+    send(2, second, 2, 110, n=40)
+    send(2, second, 3, 150, wire.END)
+    assert counts(control)[KEY] == (0, 0)
+    assert counts(control)[""] == (10, 0)
+
+
 def test_what_is_pending_is_kept_by_a_journal(tmp_path: Path) -> None:
     before = {}
     for k in range(2):
