@@ -308,6 +308,8 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
     best = -1.0
     best_lead = 0
     state["hums"] = 0
+    age_s = (t - beats["last_t"]) / q["fs_hz"]
+    averaged, instant = rate.averaged(state["rate"], age_s), rate.instant(state["rate"], age_s)
     for c in range(q["n_leads"]):
         head = buffer[c * q["stride"] : (c + 1) * q["stride"]]
         tape_at = params["tape"]["at"] + c * params["tape"]["n_ring"]
@@ -317,6 +319,7 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
             length,
             q["floor"],
             beats["doubt"],
+            60.0 / averaged,
             buffer[tape_at : tape_at + params["tape"]["n_ring"]],
             state["n_seen"] // params["tape"]["block"] - 1,
         )
@@ -332,9 +335,8 @@ def end_second(params: np.void, state: np.void, buffer: NDArray[np.float64], out
     energy.weigh(q, beats["energy"], buffer)
     usable = best >= quality.POOR
     lead_reasons = int(buffer[best_lead * q["stride"] + quality.REASONS])
-    age_s = (t - beats["last_t"]) / q["fs_hz"]
-    averaged = rate.averaged(state["rate"], age_s) if best >= READABLE else np.nan
-    instant = rate.instant(state["rate"], age_s) if best >= READABLE else np.nan
+    if best < READABLE:
+        averaged = instant = np.nan
     reasons = lead_reasons if averaged == averaged or best < READABLE else lead_reasons | codes.TOO_FEW_BEATS
     report(out[n], codes.HEART_RATE, -1, t, averaged, best, reasons)
     report(out[n + 1], codes.HEART_RATE_INSTANT, -1, t, instant, best, reasons)

@@ -40,6 +40,7 @@ SLOWER = 1.6  # more than so much faster than a second ago nothing comes back th
 CALM, RESTLESS = 0.06, 0.16  # unrest at which doubt of the beats begins to count, and where it counts fully
 SURE, LOST = 0.08, 0.33  # doubt at which quality begins to fall, and where it is 0
 SHAKEN, NOISY = 0.18, 0.4  # unrest at which quality falls even where other leads leave no doubt, and where it is 0
+CROWDED_S, APART_S = 0.16, 0.24  # interval of beats too close for any rest between them, and for a full one
 QUIET, BUSY = 400.0, 800.0  # the same for the way of a second over the QRS energy
 LEARNING = 0.3  # noise over QRS, taken while it is not known
 LEAST_ENERGY = 0.05  # mV: a lead without QRS is judged as if it had so small ones
@@ -176,6 +177,7 @@ def judge(
     n: int,
     floor: float,
     doubt: float,
+    interval_s: float,
     tape: NDArray[np.float64],
     newest: int,
 ) -> None:
@@ -183,6 +185,7 @@ def judge(
 
     floor  : energy that is never a QRS
     doubt  : about the beats that are found in all leads, as in qrs.STATE
+    interval_s : between those, NaN where it is not known
     tape   : the lead's ring of samples, as `oscillation` takes it
     newest : index of its newest sample
 
@@ -224,7 +227,10 @@ def judge(
         unrest = head[UNREST]
         loss = min(1.0, max(0.0, (unrest - CALM) / (RESTLESS - CALM)))
         loss *= min(1.0, max(0.0, (doubt - SURE) / (LOST - SURE)))
-        loss = min(1.0, max(loss, (unrest - SHAKEN) / (NOISY - SHAKEN)))
+        apart = 1.0
+        if interval_s < APART_S:
+            apart = max(0.0, (interval_s - CROWDED_S) / (APART_S - CROWDED_S))
+        loss = min(1.0, max(loss, apart * (unrest - SHAKEN) / (NOISY - SHAKEN)))
         head[HELD] = max(0.0, head[HELD] - 1.0)
         if loss > NOTED and organised(tape, newest, params["look"], params["look_step"], params["look_hz"]):
             head[HELD] = HELD_S

@@ -7,7 +7,7 @@ from vitalcore.kernels.core import codes, finding
 from vitalcore.kernels.core.kernel import kernel
 
 N_INTERVALS = 12
-N_SLOW = 4  # intervals averaged when the heart is slow
+N_SLOW = 3  # intervals averaged when the heart is slow
 SLOW_S = 1.2  # three in a row longer than this: slow
 SHORTEST_S, LONGEST_S = 0.15, 4.5  # 400 and 13.3 /min: what is outside is no interval between two neighbouring beats
 STALE_S = 5.0  # a rate older than this says nothing about now
@@ -72,10 +72,11 @@ def averaged(state: np.void, age_s: float) -> float:
     age_s : time since the last beat
 
     The largest and the smallest of the last 12 intervals are dropped and the rest averaged (of fewer, while fewer than
-    12 are held; of one or two, none is dropped). Where the last three are each longer than 1,200 ms, the last four are
-    averaged instead.
+    12 are held; of one or two, none is dropped). Where the last three are each longer than 1,200 ms, those are averaged
+    instead: a heart that has become slow is shown as such after three beats.
 
-    Source: the averaging rules that monitors' manuals disclose under IEC 60601-2-27, 201.7.9.2.9.101 b) 3).
+    Source: the averaging rules that monitors' manuals disclose under IEC 60601-2-27, 201.7.9.2.9.101 b) 3), where four
+    slow intervals are averaged.
     """
     n: int = state["n"]
     if n == 0 or not (age_s <= STALE_S):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vitalcore.fixtures import ec13
 from vitalcore.fixtures.ecg_signals import chain, feature, rhythm
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import FEATURE
@@ -29,6 +30,13 @@ def test_a_clean_lead_is_good_at_every_rate() -> None:
         quality, reasons = judged(rhythm(fs_hz, 30)[1], fs_hz)
         assert (quality == 1).all()
         assert not reasons.any()
+
+
+@pytest.mark.parametrize("width_s", [0.04, 0.07, 0.1])
+def test_beats_without_rest_between_them_are_no_noise(width_s: float) -> None:
+    found = chain(ec13.steady(500, 350, 20, 1.0, width_s).x, 500)
+    shown = found[(found["what"] == FEATURE) & (found["code"] == codes.HEART_RATE) & (found["t"] > 8 * 500)]
+    np.testing.assert_allclose(feature(shown, codes.HEART_RATE), 350, atol=1)
 
 
 @pytest.mark.parametrize(
