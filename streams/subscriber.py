@@ -232,11 +232,11 @@ class Subscriber:
         for prefix in self._prefixes:
             self._ask_snapshot(next(self._ids), _Snapshot(prefix, "", again=True))
         for name, topic in self._topics.items():
-            # a snapshot has the alarms that stand, and not that one has ended
             topic.tries = 0
             if topic.asked_ns:
                 self._ask_hole(name, topic, topic.asked_to)
             elif name.endswith("/alarm/"):
+                # a snapshot has the alarms that stand, and not that one has ended
                 self._ask_hole(name, topic, _NEWEST)
 
     def _take(self, topic_bytes: bytes, header_bytes: bytes, payload: bytes, joined: set[str] | None = None) -> None:
@@ -389,6 +389,7 @@ class Subscriber:
         """Go on after the answer to a question: with the next page, behind the hole, or wait."""
         newest = answer.get("newest")
         if answer.get("more"):
+            topic.tries = 0
             self._ask_hole(name, topic, topic.asked_to)
         elif isinstance(newest, int) and newest < topic.asked_to != _NEWEST:
             # an engine before this one has said what this one will say again when it has the samples
