@@ -1,6 +1,7 @@
 """An engine as a service: its config, signals, log, HTTP and service manager around it."""
 
 import logging
+import resource
 import signal
 import threading
 import time
@@ -67,6 +68,8 @@ class Service:
             signal.signal(number, self._end)
         signal.signal(signal.SIGHUP, lambda *_: self._again.set())
         config = self._read()
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection is a file
         with ExitStack() as stack:
             engine = _engine(config)
             stack.callback(engine.close)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import sqlite3
@@ -19,9 +20,11 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
+import zmq
 
 from tests.streams.conftest import wait_for
 from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.protocol import maps
 from vitalcore.streams.protocol.maps import Channel
 from vitalcore.streams.subscriber import Subscriber
 
@@ -233,3 +236,21 @@ def test_a_second_sigterm_ends_at_once_what_the_first_would_have_waited_for(tmp_
         assert service.process.poll() is None
         assert service.end() == -signal.SIGTERM
     assert not service.heard("ended")
+
+
+def test_more_connect_than_a_shell_lets_a_program_have_files() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+    try:
+        service = Service()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    with zmq.Context() as context:
+        peers = [context.socket(zmq.DEALER) for _ in range(100)]
+        for peer in peers:
+            peer.connect(service.ends["ingest"])
+            peer.send(maps.pack("HELLO", client="one of many", versions=[maps.WIRE_VERSION]))
+        assert [maps.unpack(peer.recv())["type"] for peer in peers if peer.poll(5000)] == ["WELCOME"] * 100
+        for peer in peers:
+            peer.close(0)
+    assert service.end() == 0
