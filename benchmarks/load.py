@@ -1,4 +1,4 @@
-"""A gateway of thousands of streams that does nothing beside: it spells, sends and counts, and holds nothing back."""
+"""A gateway of thousands of streams that does nothing beside: it spells, sends and counts, and keeps to its credit."""
 
 import time
 from fractions import Fraction
@@ -37,6 +37,7 @@ class Load:
         self._session, self._pack = time.time_ns(), pack
         self._fields = np.zeros((n, 5), np.int64)  # handle, seq, sample_index, t0_ns, flags
         self._acked = np.zeros(n, np.int64)
+        self._credit = np.zeros(n, np.int64)  # records
         self._of: dict[int, int] = {}
         channel = (Channel("II", "mV", lsb_mv) if kind == "ecg" else Channel("pleth", "", lsb_mv),)
         self._ack = ack
@@ -58,10 +59,16 @@ class Load:
     ) -> None:
         self._context.destroy(0)
 
-    def send(self, streams: NDArray[np.int64], values: NDArray[np.int16], t0_ns: int) -> None:
-        """Send the next n samples of each of k streams.
+    def room(self, streams: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which streams have credit for another record."""
+        has: NDArray[np.bool_] = self._fields[streams, 1] - self._acked[streams] < self._credit[streams]
+        return has
+
+    def send(self, streams: NDArray[np.int64], values: NDArray[np.int16], t0_ns: NDArray[np.int64]) -> None:
+        """Send the next n samples of each of k streams that have room.
 
         values : [k, n, 1]
+        t0_ns  : of the first of them, [k]
         """
         k, n, _ = values.shape
         fields = self._fields[streams]
@@ -84,7 +91,8 @@ class Load:
             if maps.is_map(message):
                 raise RuntimeError(f"the engine says {maps.unpack(message)}")
             acks = np.frombuffer(message, ACK)
-            self._acked[self._places[acks["stream"] & 0xFFFF]] = acks["next_seq"]
+            which = self._places[acks["stream"] & 0xFFFF]
+            self._acked[which], self._credit[which] = acks["next_seq"], acks["credit"]
 
     def missing(self, timeout_s: float = 5.0) -> int:
         """Wait until all is acknowledged; count the records that are not."""
@@ -107,4 +115,4 @@ class Load:
                     raise RuntimeError(f"acknowledgements are to be {self._ack}; the engine gives {answer['ack']}")
                 i = int(str(answer["key"]).split("/")[1][1:])
                 self._of[int(answer["stream"])] = i
-                self._fields[i, 0] = answer["stream"]
+                self._fields[i, 0], self._credit[i] = answer["stream"], answer["credit"][0]

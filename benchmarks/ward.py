@@ -23,6 +23,8 @@ from vitalcore.streams.subscriber import Subscriber
 PERIOD_S = CHUNK / FS_HZ
 SLOTS = 20  # a period's chunks come in so many portions: patients are not in step
 CHUNKS_KEPT = 1024
+CATCH_UP = 4  # chunks of a stream at a time, once it has credit again
+DRAIN_S = 30.0  # for what waits for its credit in the end
 SETTLE_S = 1.5  # until every stream has begun; not counted
 LIMIT_MS = 20.0
 LISTENED = 5  # of so many streams one is listened to
@@ -34,6 +36,7 @@ class Outcome:
     """Hold what one number of streams came to.
 
     behind_s : that the load itself was late
+    held_s   : for which samples waited at most for their stream's credit
     ms       : p50, p99 and p99.9 from the send of a chunk to the publishing of the beat it decided
     own_ms   : the same from its receipt
     core     : share of the engine
@@ -42,6 +45,7 @@ class Outcome:
 
     streams: int
     behind_s: float
+    held_s: float
     ms: tuple[float, float, float]
     own_ms: tuple[float, float, float]
     core: float
@@ -64,18 +68,27 @@ class Lane:
         self._starts = rng.integers(0, len(self._chunks), n)
         self._delays = rng.integers(0, FS_HZ // CHUNK, n)  # chunks by which one begins later: seconds are not in step
         self._sent_ns = np.zeros((n, CHUNKS_KEPT), np.int64)
-        self._begun = np.zeros(n, np.int64)
+        self._begun = np.zeros(n, np.int64)  # chunks sent
+        self._began_ns = time.time_ns()
+        self.held = 0  # chunks that a stream had to hold at most
 
-    def send(self, portion: NDArray[np.int64], period: int) -> None:
-        """Send the next chunk of each stream of a portion that has begun."""
-        now = portion[self._delays[portion] <= period]
-        if len(now):
-            values = self._chunks[(self._starts[now] + period) % len(self._chunks)]
-            now_ns = time.time_ns()
-            self._sent_ns[now, self._begun[now] % CHUNKS_KEPT] = now_ns
+    def send(self, portion: NDArray[np.int64], period: int) -> bool:
+        """Send the chunks that streams of a portion have measured by a period; tell whether credit lets all of them."""
+        measured = np.maximum(period + 1 - self._delays[portion], 0)
+        for _ in range(CATCH_UP):
+            ready = (self._begun[portion] < measured) & self.load.room(portion)
+            now = portion[ready]
+            if not len(now):
+                break
+            at = self._delays[now] + self._begun[now]
+            self._sent_ns[now, self._begun[now] % CHUNKS_KEPT] = time.time_ns()
             self._begun[now] += 1
-            self.load.send(now, values, now_ns)
+            values = self._chunks[(self._starts[now] + at) % len(self._chunks)]
+            self.load.send(now, values, self._began_ns + at * int(1e9 * PERIOD_S))
         self.load.hear()
+        held = int((measured - self._begun[portion]).max())
+        self.held = max(self.held, held)
+        return held == 0
 
     def sent_ns(self, stream: int, sample_index: int) -> int:
         """Tell when a sample was sent."""
@@ -183,6 +196,8 @@ def _feed(
         if period == 0:
             delays_ns.clear()
             late_s = 0.0
+            for lane in lanes.values():
+                lane.held = 0
         for s, portion in enumerate(portions):
             due = start + (period + settled + s / SLOTS) * PERIOD_S
             while (left_s := due - time.perf_counter()) > 0.0003:
@@ -195,6 +210,11 @@ def _feed(
             memory.append(process.memory_info().rss / 1e6)
     core = (cpu_s(process) - used) / (time.perf_counter() - start)
     memory.append(process.memory_info().rss / 1e6)
+    held_s = max(lane.held for lane in lanes.values()) * PERIOD_S
+    end = time.monotonic() + DRAIN_S
+    everyone, last = np.arange(n), periods + settled - 1
+    while not all(lane.send(everyone, last) for lane in lanes.values()) and time.monotonic() < end:
+        time.sleep(0.001)
     lost = sum(lane.load.missing() for lane in lanes.values())
     time.sleep(0.2)
     _listen(subscriber, lanes, delays_ns)
@@ -203,7 +223,7 @@ def _feed(
     if delays_ns:
         ms = np.percentile(np.array(delays_ns), [50, 99, 99.9], axis=0) / 1e6
     (a, b, c), (d, e, f) = ms.T.tolist()
-    return Outcome(n * len(lanes), late_s, (a, b, c), (d, e, f), core, lost, len(delays_ns), memory)
+    return Outcome(n * len(lanes), late_s, held_s, (a, b, c), (d, e, f), core, lost, len(delays_ns), memory)
 
 
 def _listen(subscriber: Subscriber, lanes: Mapping[str, Lane], delays_ns: list[tuple[int, int]]) -> None:

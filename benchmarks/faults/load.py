@@ -48,7 +48,7 @@ def load(patients: int, seconds: float, plain_s: float) -> Row:
         f"{_ms(before.ms)}, {_ms(after.ms)} ms; memory {' / '.join(f'{mb:.0f}' for mb in kept.memory_mb)} MB at "
         f"{' / '.join(f'{at:g}' for at in (*times_s, seconds))} s; {kept.core:.0%} of a core ({before.core:.0%}, "
         f"{after.core:.0%}); journal {size_mb:.0f} MB; {kept.beats:,} beats heard; load late by "
-        f"{1e3 * kept.behind_s:.0f} ms at most"
+        f"{1e3 * kept.behind_s:.0f} ms, samples held for want of credit {kept.held_s:.1f} s at most"
     )
     bad = lost + (kept.own_ms[1] > LIMIT_MS) + (not flat) + (kept.beats == 0)
     what = f"load: {patients:,} ECG of 250 Hz and {patients:,} PPG of 100 Hz, journaled, {seconds:g} s"
