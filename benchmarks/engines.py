@@ -99,7 +99,6 @@ def _pin(core: int | None) -> None:
 def _engine(pipe: Connection, core: int | None, journal: Path | None, light: bool, ports: tuple[int, int, int]) -> None:
     import threading
 
-    from tests.streams.chain import Peaks
     from vitalcore.streams.engine.engine import Engine
     from vitalcore.streams.journal.journal import Journal
 
@@ -107,6 +106,8 @@ def _engine(pipe: Connection, core: int | None, journal: Path | None, light: boo
     keeps = None if journal is None else Journal(journal)
     ingest, live, control = (f"tcp://127.0.0.1:{port or '*'}" for port in ports)
     if light:
+        from tests.streams.chain import Peaks
+
         made = Engine(ingest, live, control, chains={"ecg": Peaks()}, journal=keeps)
     else:
         made = Engine(ingest, live, control, max_streams=32_768, memory=1 << 31, journal=keeps)

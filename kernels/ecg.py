@@ -19,7 +19,6 @@ N_SECTIONS = 2
 READABLE = 0.25  # quality of a lead from which its rate is said
 N_DEAD, DEAD_S, DEAD_MV = 125, 1.0, 0.001  # a lead without the least movement for so long shows no heart at rest
 SMALL = 0.1  # of the energy of a QRS: peaks that may be complexes
-WIDE_S = 0.045  # half width from which what is too small for a QRS is a P wave
 LOST_S = 2  # seconds without a usable lead that make the event
 NOISE_S = 30.0  # over which it is followed how much of the time noise has left no lead usable
 CLEAN, CLEAN_S = 0.9, 3.0  # quality of a second that proves the beats, and how fast such seconds do
@@ -239,7 +238,7 @@ def still(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> bool:
     n_small = 2 - 2 * beats["learnt"]  # while learning nobody knows
     for k in range(beats["n_weak"]):
         peak = beats["weak"][k]
-        sharp: bool = params["qrs"]["narrowest_s"] <= peak["width_s"] < WIDE_S
+        sharp: bool = params["qrs"]["narrowest_s"] <= peak["width_s"] < qrs.WIDE_S
         if (sharp or peak["score"] > qrs.NO_BEAT) and peak["energy"] > SMALL * beats["signal_level"]:
             n_small += 1
     if n_small > 1:

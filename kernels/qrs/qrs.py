@@ -50,8 +50,8 @@ BEAT_AFTER_ALL = 0.0  # the same for one that is looked back at
 LIKE_USUAL = 0.6
 LOCATED = 0.12  # of the signal level: peaks below are never beats
 SWING = 0.17  # mV: what swings less is never a complex ...
-SLENDER_SWING = 0.155  # ... or, if it is narrower than P waves are: the mean over the peak takes more away from it
-SLENDER_S = 0.045  # half width
+NARROW_SWING = 0.155  # ... or, if it is narrower than P waves are: the mean over the peak takes more away from it
+WIDE_S = 0.045  # half width from which what is too small for a QRS is a P wave
 LOOK_BACK = 1.5  # intervals
 SINK_AFTER = 2.5  # intervals
 SOUND = 1.0  # log-odds from which a beat teaches what beats are like
@@ -195,7 +195,7 @@ def judge(params: np.void, state: np.void, buffer: NDArray[np.float64]) -> bool:
     middle = newest - (state["w"] - top_w) * front["block"] - front["delay"]
     at = wrap(front_state["ring_at"] - (front_state["n_taken"] - state["n_seen"]), front["n_ring"])
     locate(buffer[ring : ring + front["n_ring"]], at, newest, front["n_back"], front["fs_hz"], middle, peak)
-    if peak["swing"] < (SLENDER_SWING if peak["width_s"] < SLENDER_S else SWING):
+    if peak["swing"] < (NARROW_SWING if peak["width_s"] < WIDE_S else SWING):
         return True
     narrow: bool = peak["width_s"] < params["narrowest_s"]
     if state["learnt"] == 1:
