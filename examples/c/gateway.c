@@ -58,7 +58,8 @@ static void *context, *sock;
 static uint64_t session;
 static uint32_t handle;                         /* 0: the stream is not open */
 static uint32_t credit_records, credit_bytes;
-static int64_t ask_ms, heard_ms, redirected_ms; /* when to OPEN again, when it was heard last, when it was sent away */
+static int64_t ask_ms, heard_ms;                /* when to OPEN again, when it was heard last or an answer became due */
+static bool away;                               /* where a REDIRECT has sent it */
 static uint64_t refused_seq;
 static int refusals;
 
@@ -362,7 +363,7 @@ static void hear_map(const uint8_t *message, size_t size, int64_t now) {
         credit_records = (uint32_t)take(&credit).number;
         credit_bytes = (uint32_t)take(&credit).number;
         handle = (uint32_t)number_of(message, size, "stream");
-        redirected_ms = 0;
+        heard_ms = now;
         held_below(next_seq);
         unsent = first;
         if (next_seq < first) ask(now);         /* that was lost here after OPEN was sent: name what is oldest now */
@@ -373,7 +374,8 @@ static void hear_map(const uint8_t *message, size_t size, int64_t now) {
         if (code != FULL && (code < NOT_NOW || code > NOT_NOW_LAST)) give_up(key, text_of(message, size, "message"));
     } else if (!strcmp(type, "REDIRECT")) {
         go_to(text_of(message, size, "endpoint"));
-        redirected_ms = now;
+        heard_ms = now;
+        away = true;
     }
 }
 
@@ -488,7 +490,8 @@ static void run(void) {
     bool ended = false, more = play_s == 0;
     while (!ended || first < next) {
         int64_t now = now_ms();
-        if (redirected_ms && now - redirected_ms > AWAY_MS) { go_to(endpoint); redirected_ms = 0; }
+        bool due = !handle || unsent > first;
+        if (away && due && now - heard_ms > AWAY_MS) { go_to(endpoint); away = false; }
         bool silent = handle && unsent > first && now - heard_ms > SILENCE_MS;
         if (silent || (!handle && now >= ask_ms)) ask(now);
         if (play_s > 0 && !ended) play(begun_ns);

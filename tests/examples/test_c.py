@@ -248,6 +248,30 @@ def test_it_follows_to_the_engine_that_has_the_stream(gateway: str) -> None:
     engine.stop()
 
 
+def test_it_goes_home_when_the_engine_it_was_sent_to_is_gone(gateway: str) -> None:
+    """As where an engine is started again with another number of workers."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    door = context.socket(zmq.ROUTER)
+    port = door.bind_to_random_port("tcp://127.0.0.1")
+    device = Device(gateway, f"tcp://127.0.0.1:{port}")
+    engine = Running()
+    for k, part in enumerate(np.split(measured(200), 2)):
+        device.measure(part)
+        assert door.poll(20_000)
+        identity, _ = door.recv_multipart()
+        door.send_multipart([identity, maps.pack("REDIRECT", key=KEY, endpoint=engine.ingest, epoch=k + 1)])
+        assert wait_for(lambda: engine.engine.counters()["samples"] == 100)  # noqa: B023 it is called at once
+        if k == 0:
+            engine.stop()
+            engine = Running()
+    code, said = device.end()
+    door.close(0)
+    context.term()
+    engine.stop()
+    assert code == 0, said
+    assert counted(said)["lost"] == 0
+
+
 @pytest.fixture
 def engine() -> Iterator[Running]:
     made = Running()
