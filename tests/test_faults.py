@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import disk, engine, flow, frames, gateway, load, security
+from benchmarks.faults import disk, engine, flow, frames, gateway, inputs, load, security
 from benchmarks.faults.rows import Row
 
 FAULTS: dict[str, Callable[[], Row | Iterable[Row]]] = {
@@ -22,6 +22,9 @@ FAULTS: dict[str, Callable[[], Row | Iterable[Row]]] = {
     "an engine killed with -9 under a gateway": lambda: gateway.engine_kills(2),
     "20,000 malformed messages": lambda: frames.malformed(20_000),
     "records doubled, cut short, flipped and lost": lambda: frames.spoiled(3000),
+    "damaged recordings": lambda: inputs.recordings(1000),
+    "damaged configs": lambda: inputs.configs(500),
+    "command lines that mean nothing": lambda: inputs.arguments(200),
     "a subscriber that is stopped": lambda: flow.stopped(5.0),
     "a gateway that ignores its credit": lambda: flow.credit(1000),
     "clients that come and go": lambda: flow.churn(100, 5.0),

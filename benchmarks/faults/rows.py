@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-PARTS = ("engine", "disk", "gateway", "frames", "flow", "security", "load")
+PARTS = ("engine", "disk", "gateway", "frames", "inputs", "flow", "security", "load")
 HELD = "nothing lost without a gap, twice or out of order"
 
 
