@@ -11,9 +11,10 @@ import zmq
 from vitalcore import alarms
 from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.streams.engine.keeper import Keeper
-from vitalcore.streams.engine.table import Message, Refusal, Stream, Streams
+from vitalcore.streams.engine.stream import Message, Stream
+from vitalcore.streams.engine.streams import Streams
 from vitalcore.streams.protocol import maps, wire
-from vitalcore.streams.protocol.wire import Code
+from vitalcore.streams.protocol.wire import Code, Refusal
 from vitalcore.streams.security.guard import Guard
 
 MAX_REQUESTS = 64  # answered before anything else has its turn
@@ -111,7 +112,7 @@ class Control:
         return {"type": "PONG", "t1": t1, "t2": now_ns, "t3": time.time_ns()}
 
     def _status(self, fields: dict[str, Any]) -> dict[str, Any]:
-        self._streams.settle()
+        self._streams.backlogs.settle()
         answer = {"type": "STATUS_OK"} | self._counters()
         prefix = fields.get("prefix")
         if prefix is None:
@@ -121,7 +122,7 @@ class Control:
         listed = {}
         for key in keys[: maps.MAX_MAP - 1]:
             row = streams.rows[streams.by_key[key].row]
-            lost, pending = streams.missing(streams.by_key[key])
+            lost, pending = streams.backlogs.missing(streams.by_key[key])
             listed[key] = {name: int(row[name]) for name in ("session", "next_seq", "next_index", *_COUNTS)} | {
                 "lost": lost,
                 "pending": pending,

@@ -21,7 +21,8 @@ from vitalcore.streams.engine.ingest import Ingest
 from vitalcore.streams.engine.keeper import Keeper
 from vitalcore.streams.engine.live import Live
 from vitalcore.streams.engine.recovery import Recovered, recover
-from vitalcore.streams.engine.table import Stream, Streams
+from vitalcore.streams.engine.stream import Stream
+from vitalcore.streams.engine.streams import Streams
 from vitalcore.streams.journal.journal import Journal
 from vitalcore.streams.protocol import maps, sockets, wire
 from vitalcore.streams.security.guard import Guard, Security
@@ -133,8 +134,8 @@ class Engine:
             self._keeper.turn(close=True)
             if self.journal is not None:
                 self.journal.close()
-            self._ingest.acknowledge(every=True)
-            self._ingest.shut_down()
+            self._ingest.acks.acknowledge()
+            self._ingest.acks.shut_down()
             for _ in self._live.heartbeat():
                 pass
         finally:
@@ -166,9 +167,8 @@ class Engine:
                 "ack": self._keeper.level,
                 "storage": self.storage,
             }
-            | self._ingest.counters
+            | self._ingest.counters()
             | ({} if self.journal is None else self.journal.counters())
-            | {"quarantined": len(self._ingest.quarantine), "quarantines": self._ingest.quarantine.total}
             | streams.sums()
             | (self._guard.counters if self._guard is not None else {})
         )
@@ -221,7 +221,7 @@ class Engine:
                 busy |= left and socket is ingest
             self._turned_ns = now = time.monotonic_ns()
             if now >= ack_at:
-                self._ingest.acknowledge(every=True)
+                self._ingest.acks.acknowledge()
                 ack_at = now + ACK_NS
             if now >= heartbeat_at:
                 self._live.storage(self._keeper.degraded)
@@ -229,7 +229,7 @@ class Engine:
                 heartbeat_at = now + HEARTBEAT_NS
                 self._ingest.review(guard.look())
                 self._live.readers.sweep()
-                self._streams.settle()
+                self._streams.backlogs.settle()
                 _tidy()
             next(beats, None)  # one message a turn: nobody waits for all of them
             for stream in islice(relimited, RELIMITED):

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.streams.engine import states
-from vitalcore.streams.engine.table import Message, Stream, Streams
+from vitalcore.streams.engine.stream import Message, Stream
+from vitalcore.streams.engine.streams import Streams
 from vitalcore.streams.journal import entries
 from vitalcore.streams.journal.archive import Page, Save
-from vitalcore.streams.journal.journal import Erasure, Journal
+from vitalcore.streams.journal.erasure import Erasure
+from vitalcore.streams.journal.journal import Journal
 
 SAVE_NS = 10_000_000_000  # a changed stream is saved when its change is that old, and before it is twice as old
 SAVES = 50  # a 50th of the streams that wait are saved at a time at most, so that nobody waits for all of them

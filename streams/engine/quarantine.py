@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.streams.engine.table import Refusal
 from vitalcore.streams.protocol.maps import Open
-from vitalcore.streams.protocol.wire import Code
+from vitalcore.streams.protocol.wire import Code, Refusal
 
 REFUSALS = 16  # records in a row that break the format
 CLOSED_S = 60.0

@@ -8,11 +8,12 @@ from vitalcore.streams.engine import quarantine, states
 from vitalcore.streams.engine.ingest import Ingest
 from vitalcore.streams.engine.keeper import Keeper
 from vitalcore.streams.engine.live import Live
-from vitalcore.streams.engine.table import Refusal, Streams
+from vitalcore.streams.engine.streams import Streams
 from vitalcore.streams.journal import entries
 from vitalcore.streams.journal.archive import unreadable
 from vitalcore.streams.journal.entries import Entry
 from vitalcore.streams.journal.journal import Journal
+from vitalcore.streams.protocol.wire import Refusal
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def recover(journal: Journal, streams: Streams, ingest: Ingest, live: Live, keep
     now_ns = time.time_ns()
     for entry in archive.lately(entries.CLOSED, now_ns - int(quarantine.CLOSED_S * 1e9)):
         fields, left_s = entries.read(entry.body), quarantine.CLOSED_S - (now_ns - entry.t_ns) / 1e9
-        ingest.quarantine.again(fields["key"], fields["places"], fields["why"], min(left_s, quarantine.CLOSED_S))
+        ingest.analysis.quarantine.again(
+            fields["key"], fields["places"], fields["why"], min(left_s, quarantine.CLOSED_S)
+        )
     if archive.malformed:
         raise unreadable(journal.path, archive.malformed)
     streams.disown()
@@ -114,3 +117,6 @@ def _again(entry: Entry, as_of: dict[str, int], streams: Streams, ingest: Ingest
         streams.configure(known, limits, fields.get("own", False))
     elif entry.kind == entries.ACKNOWLEDGED:
         streams.acknowledge(known, fields["code"])
+
+
+# FIXME

@@ -12,7 +12,8 @@ import numpy as np
 from vitalcore.alarms import Limits, limits_of
 from vitalcore.errors import ProtocolError, SnapshotError
 from vitalcore.kernels.wire.records import STREAM
-from vitalcore.streams.engine.table import REPLAY_MESSAGES, Backlog, Stream, Streams
+from vitalcore.streams.engine.stream import REPLAY_MESSAGES, Backlog, Stream
+from vitalcore.streams.engine.streams import Streams
 from vitalcore.streams.protocol import maps
 from vitalcore.version import version
 

@@ -316,3 +316,15 @@ def checksum(body: bytes, *fields: int | str) -> int:
     if not isinstance(body, bytes):
         return -1
     return zlib.crc32(repr(fields).encode(), zlib.crc32(body))
+
+
+def note(database: sqlite3.Connection, **numbers: int) -> None:
+    """Write numbers of a journal."""
+    rows = [(name, value, checksum(b"", name, value)) for name, value in numbers.items()]
+    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", rows)
+
+
+def count_streams(database: sqlite3.Connection) -> int:
+    """Count the saved states."""
+    (n,) = database.execute("SELECT count(*) FROM stream").fetchone()
+    return int(n)

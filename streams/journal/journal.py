@@ -13,15 +13,25 @@ from typing import IO
 
 from vitalcore.errors import JournalError
 from vitalcore.streams.journal import entries, wal
-from vitalcore.streams.journal.archive import Archive, Opening, Page, Save, checksum, connect, unreadable, used_bytes
+from vitalcore.streams.journal.archive import (
+    Archive,
+    Opening,
+    Page,
+    Save,
+    checksum,
+    connect,
+    count_streams,
+    note,
+    unreadable,
+    used_bytes,
+)
 from vitalcore.streams.journal.entries import Entry
+from vitalcore.streams.journal.erasure import Erasure, erase
 
 LEVELS = {"journaled": "NORMAL", "fsynced": "FULL"}
 RETRY_S = 1.0  # between attempts on a disk that refuses
 TIDY_S = 10.0
 TIDY_ROWS = 2000  # deleted in one transaction
-ERASE_ROWS = 500  # of the log looked at in one transaction, between others
-BUSY_MS = 5000  # until a transaction gives up waiting for a lock
 PAUSE_S = 0.05  # until a file that is being read is tried again
 
 
@@ -155,7 +165,7 @@ class Journal:
             "journal_commit_ns": int(self.commit_s * 1e9),
         }
 
-    def erase(self, prefix: str) -> "Erasure":
+    def erase(self, prefix: str) -> Erasure:
         """Remove everything of the streams whose keys begin so, up to what was handed over last.
 
         prefix : ends with a slash
@@ -202,7 +212,7 @@ class Journal:
                     self.done = batch.number
                     self.failure = ""
                 if job is not None and job.after <= self.done:
-                    if _erase(database, job):
+                    if erase(database, job):
                         self._erasing.popleft()
                         job.done.set()
                     elif batch is None and job.at >= job.last:
@@ -228,25 +238,6 @@ class Journal:
             return database
         database.close()
         return fresh
-
-
-@dataclass
-class Erasure:
-    """Hold a request to erase, and how far it is.
-
-    after  : commit that must be on disk before it begins
-    last   : entry up to which it goes
-    gone   : rows removed or written again
-    """
-
-    prefix: str
-    after: int
-    last: int
-    gone: int = 0
-    done: threading.Event = field(default_factory=threading.Event)
-    at: int = 0
-    openings: deque[tuple[int, int, str]] | None = None
-    mine: set[int] = field(default_factory=set)
 
 
 def lock(path: Path) -> IO[bytes]:
@@ -336,78 +327,3 @@ def _tidy(database: sqlite3.Connection, keep: Keep) -> bool:
 def _low(database: sqlite3.Connection) -> int:
     found = database.execute("SELECT value, crc FROM meta WHERE name = 'low'").fetchone()
     return int(found[0]) if found and found[1] == checksum(b"", "low", found[0]) else 0
-
-
-def note(database: sqlite3.Connection, **numbers: int) -> None:
-    """Write numbers of a journal."""
-    rows = [(name, value, checksum(b"", name, value)) for name, value in numbers.items()]
-    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", rows)
-
-
-def count_streams(database: sqlite3.Connection) -> int:
-    """Count the saved states."""
-    (n,) = database.execute("SELECT count(*) FROM stream").fetchone()
-    return int(n)
-
-
-def _erase(database: sqlite3.Connection, job: Erasure) -> bool:
-    """Go on with removing what belongs to the streams; tell whether all of it is gone.
-
-    Entries that held other streams too are written again without them.
-    """
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        inside = job.prefix, job.prefix[:-1] + "0"  # which is what follows a slash
-        if job.openings is None:
-            rows = database.execute(
-                "SELECT id, key, t_ns, body, crc FROM opening WHERE id <= ? ORDER BY id", (job.last,)
-            )
-            job.openings = deque(
-                (id_, entries.read(body)["handle"], key)
-                for id_, key, t_ns, body, crc in rows
-                if crc == checksum(body, id_, key, t_ns)
-            )
-        job.gone += database.execute(
-            "DELETE FROM stream WHERE key >= ? AND key < ? AND as_of <= ?", (*inside, job.last)
-        ).rowcount
-        found = database.execute(
-            "SELECT id, kind, t_ns, body, crc FROM log WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-            (job.at, job.last, ERASE_ROWS),
-        ).fetchall()
-        for id_, kind, t_ns, body, crc in found:
-            job.at = id_
-            while job.openings and job.openings[0][0] <= id_:
-                _, handle, key = job.openings.popleft()
-                job.mine.discard(handle)
-                if key.startswith(job.prefix):
-                    job.mine.add(handle)
-            if crc == checksum(body, id_, kind, t_ns):
-                left = entries.without(Entry(id_, kind, t_ns, body), job.mine, job.prefix)
-                crc = checksum(left.body, id_, left.kind, t_ns)
-            else:
-                left = Entry(id_, kind, t_ns, b"")  # nobody can tell whose it was: it stays damaged, and empty
-            if left.body != body or left.kind != kind:
-                job.gone += 1
-                database.execute(
-                    "UPDATE log SET kind = ?, body = ?, crc = ? WHERE id = ?", (left.kind, left.body, crc, id_)
-                )
-        results = "SELECT rowid FROM result WHERE topic >= ? AND topic < ? LIMIT ?"
-        removed = database.execute(f"DELETE FROM result WHERE rowid IN ({results})", (*inside, TIDY_ROWS)).rowcount
-        job.gone += removed
-        done = not found and not removed
-        if done:
-            job.gone += database.execute(
-                "DELETE FROM opening WHERE key >= ? AND key < ? AND id <= ?", (*inside, job.last)
-            ).rowcount
-        note(database, streams=count_streams(database))
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
-    if done:
-        database.execute("PRAGMA busy_timeout = 0")  # commits don't wait for whoever reads the file
-        (busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        done = not busy
-    return done

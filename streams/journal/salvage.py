@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vitalcore.errors import JournalError
 from vitalcore.streams.journal import journal, wal
-from vitalcore.streams.journal.archive import Archive, checksum, connect
+from vitalcore.streams.journal.archive import Archive, checksum, connect, note
 
 _BATCH = 500  # rows in a transaction
 
@@ -84,7 +84,7 @@ def _copy(archive: Archive, new: Path) -> dict[str, int]:
         _insert(database, table, batch)
     (oldest,) = database.execute("SELECT coalesce(min(id) - 1, 0) FROM log").fetchone()
     numbers = {"low": low or oldest, "last": archive.last_id(), "streams": copied["stream"]}
-    journal.note(database, **numbers)
+    note(database, **numbers)
     database.close()
     return copied
 

@@ -72,6 +72,14 @@ class Code(IntEnum):
     NOT_FOUND = 36
 
 
+class Refusal(ProtocolError):
+    """A request that is refused with a code."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 HELD = (0, int(Code.STORAGE))  # codes of an acknowledgement: as durably as agreed; in memory only, the disk refuses
 
 

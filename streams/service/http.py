@@ -9,8 +9,8 @@ from typing import Any
 
 from vitalcore.errors import ParameterError
 from vitalcore.streams.engine.engine import Engine
-from vitalcore.streams.engine.workers import Workers
 from vitalcore.streams.service import metrics
+from vitalcore.streams.workers.workers import Workers
 
 ALIVE_S = 5.0  # the loop has turned within it
 MAX_ASKING = 8  # connections at a time; who comes beyond is turned away

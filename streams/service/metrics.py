@@ -9,7 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.registry import Collector
 
 from vitalcore.streams.engine.engine import Engine
-from vitalcore.streams.engine.workers import Workers
+from vitalcore.streams.workers.workers import Workers
 
 __all__ = ["CONTENT_TYPE", "render"]
 

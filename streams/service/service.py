@@ -15,13 +15,13 @@ from typing import Any
 from vitalcore import alarms, warm
 from vitalcore.errors import VitalcoreError
 from vitalcore.streams.engine.engine import Engine, parts
-from vitalcore.streams.engine.front import Address
-from vitalcore.streams.engine.workers import Workers, check_files, own_file
 from vitalcore.streams.journal.journal import Journal, Keep
 from vitalcore.streams.process import log, notify
 from vitalcore.streams.security.guard import Security
 from vitalcore.streams.service import http
 from vitalcore.streams.service.config import Config, options
+from vitalcore.streams.workers.front import Address
+from vitalcore.streams.workers.workers import Workers, check_files, own_file
 
 LOOK_S = 0.1
 COUNT_S = 10.0  # what comes often is told so often, with its number

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tests.streams.chain import Peaks
 from vitalcore.streams.engine.engine import Engine
-from vitalcore.streams.engine.front import Address
-from vitalcore.streams.engine.workers import own_file
 from vitalcore.streams.journal.journal import Journal
 from vitalcore.streams.security.guard import Security
+from vitalcore.streams.workers.front import Address
+from vitalcore.streams.workers.workers import own_file
 
 
 def make(address: Address, number: int, n: int, instance: str, security: Security | None = None) -> Engine:

@@ -25,14 +25,6 @@ def send_bad(peer: Peer, stream: int, message: bytes) -> Code:
     return code
 
 
-def test_good_records_are_acknowledged_cumulatively(peer: Peer) -> None:
-    stream = peer.open()["stream"]
-    for seq in range(5):
-        peer.socket.send(record(stream, seq, 10 * seq))
-    acks = peer.acks(lambda ack: ack.next_seq == 5)
-    assert all(ack.code == 0 and ack.stream == stream for ack in acks)
-
-
 def test_open_ok_says_that_an_acknowledgement_survives_nothing(peer: Peer) -> None:
     answer = peer.open(ack="fsynced", resume="live_first")
     assert (answer["type"], answer["ack"], answer["resume"]) == ("OPEN_OK", "received", "live_first")
@@ -219,18 +211,6 @@ def test_ping_is_answered_with_the_engines_times(peer: Peer) -> None:
 def test_a_map_that_is_no_message_gets_an_error(peer: Peer, message: bytes) -> None:
     peer.socket.send(message)
     assert peer.map()["code"] == Code.BAD_MESSAGE
-
-
-def test_a_stopping_engine_says_so_to_every_gateway() -> None:
-    running = Running()
-    peer = Peer(running.ingest)
-    try:
-        stream = peer.open()["stream"]
-        running.stop()
-        refusal = peer.refusal()
-        assert (refusal.code, refusal.stream) == (Code.SHUTTING_DOWN, stream)
-    finally:
-        peer.close()
 
 
 def test_a_stream_does_not_notice_the_bad_records_of_another(running: Running, peer: Peer, control: Peer) -> None:

@@ -20,7 +20,7 @@ from vitalcore.streams.protocol.maps import Channel
 from vitalcore.streams.protocol.wire import Code
 from vitalcore.streams.subscriber import Subscriber
 
-POISON, LIE = 666.0, 667.0
+POISON, LIE, ASTRAY = 666.0, 667.0, 668.0
 KEYS = [f"icu/p{i}/monitor/ecg" for i in range(4)]
 
 
@@ -33,7 +33,7 @@ def step_many(*arguments: Any) -> int:
 
 
 def step_many_lying(*arguments: Any) -> int:
-    """Find a beat at no time, or one whose class is no letter."""
+    """Find a beat at no time, one whose class is no letter, or one of a stream that is not there."""
     n = chain.step_many(*arguments)
     slots, offsets, x, out = arguments[4], arguments[5], arguments[6], arguments[8][:n]
     for i, slot in enumerate(slots):
@@ -43,6 +43,8 @@ def step_many_lying(*arguments: Any) -> int:
             out["t_known"][beat] = np.nan
         elif (part == POISON).any():
             out["body"][beat, LABEL] = 0xD800
+        elif (part == ASTRAY).any():
+            out["slot"][beat] = -1 if i % 2 else 1 << 20
     return n
 
 
@@ -118,6 +120,17 @@ def test_a_finding_that_can_not_be_said_closes_its_stream_and_the_others_are_the
     gaps = [said for (topic, _), said in rough.items() if topic == f"{KEYS[1]}/gap/"]
     assert ["'quarantined'" in gap[2] for gap in gaps] == [True]
     assert (counters["quarantined"], counters["quarantines"], counters["streams"]) == (1, 1, 3)
+
+
+def test_a_finding_of_a_stream_that_is_not_there_is_left_out_and_all_else_is_the_same() -> None:
+    x = signals()
+    clean, _ = run(x, Lying())
+    for k in (1, 2):
+        x[k, 305] = ASTRAY
+    rough, counters = run(x, Lying())
+    others = {key for key in clean if not key[0].startswith((KEYS[1], KEYS[2]))}
+    assert {key: rough.get(key) for key in others} == {key: clean[key] for key in others}
+    assert counters["quarantined"] == 0
 
 
 def test_findings_that_can_not_be_said_in_a_gap_or_at_the_end_harm_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +237,7 @@ def test_what_is_left_of_the_time_is_kept_by_the_journal(tmp_path: Path, killed:
     peer.acks(lambda ack: ack.code == Code.QUARANTINED)
     peer.socket.send(record(other, 0, 0))
     peer.acks(lambda ack: ack.stream == other and ack.next_seq == 1)  # so the entry before it is on disk
-    until_s = first.engine._ingest.quarantine._closed[KEYS[1]].until_s
+    until_s = first.engine._ingest.analysis.quarantine._closed[KEYS[1]].until_s
     if killed:
         for end in ("", "-wal"):
             (tmp_path / f"killed.db{end}").write_bytes(Path(f"{path}{end}").read_bytes())
@@ -240,7 +253,7 @@ def test_what_is_left_of_the_time_is_kept_by_the_journal(tmp_path: Path, killed:
         refused = peer.open(key=KEYS[1])
         assert (refused["type"], refused["code"]) == ("ERR", Code.QUARANTINED)
         assert "its analysis failed" in refused["message"]
-        left = again.engine._ingest.quarantine._closed[KEYS[1]]
+        left = again.engine._ingest.analysis.quarantine._closed[KEYS[1]]
         assert left.until_s == pytest.approx(until_s, abs=0.1)
         assert (left.session, left.next_seq, left.next_index) == (7, 2, 20)
         assert peer.open(key=KEYS[2])["type"] == "OPEN_OK"

@@ -8,7 +8,7 @@ import pytest
 from tests.streams.chain import Peaks
 from vitalcore.errors import SnapshotError
 from vitalcore.streams.engine import states
-from vitalcore.streams.engine.table import Streams
+from vitalcore.streams.engine.streams import Streams
 from vitalcore.streams.protocol.maps import Channel, Open
 
 OPENED = Open("icu/p1/monitor/ecg", 7, "ecg", Fraction(250), (Channel("II", "mV", 2.0, 1.0),), 3, meta={})

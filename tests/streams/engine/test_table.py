@@ -1,46 +1,17 @@
-"""The table of streams: places, credit and handles are given and taken back."""
+"""Tables: who shares one, and what belongs to each of its slots."""
 
 from dataclasses import replace
 from fractions import Fraction
 
-import numpy as np
-import pytest
-
 from tests.streams.chain import Peaks
-from vitalcore.alarms import Book, shipped
-from vitalcore.ecg import Ecg
-from vitalcore.face import Face
-from vitalcore.streams.engine.table import IDLE_NS, Refusal, Streams, due, half_used
+from vitalcore.streams.engine.streams import Streams
 from vitalcore.streams.protocol.maps import Channel, Open
-from vitalcore.streams.protocol.wire import Code
 
 OPENED = Open("icu/p1/monitor/ecg", 7, "ecg", Fraction(250), (Channel("II", "mV", 2.0, 1.0),), 3)
 
 
 def streams(limit: int = 4, memory: int = 1 << 20) -> Streams:
     return Streams({"ecg": Peaks(), "face": Peaks()}, limit, memory)
-
-
-def test_all_that_was_given_is_given_back() -> None:
-    held = streams()
-    before = held._memory
-    for _ in range(10):
-        stream = held.open(OPENED, b"peer", 0)
-        assert held.by_key == {stream.key: stream}
-        held.forget(stream)
-    assert (held.by_key, held.owners, held._memory, len(held._free)) == ({}, {}, before, 4)
-    assert sum(len(table.ward) for table in held.tables) == 0
-    assert len(held.tables) == 1
-
-
-def test_a_handle_is_never_that_of_the_stream_before_in_its_row() -> None:
-    held = streams(1)
-    handles = set()
-    for k in range(20):
-        stream = held.open(replace(OPENED, session=k), b"peer", 0)
-        handles.add(int(held.rows[0]["handle"]))
-        assert held.rows[0]["handle"] & 0xFFFF == stream.row == 0
-    assert len(handles) == 20
 
 
 def test_tables_are_shared_by_what_fits_and_kept_apart_by_shape() -> None:
@@ -67,66 +38,3 @@ def test_scale_offset_and_unit_of_each_slot_survive_the_growth_of_the_table() ->
         row = held.rows[held.by_key[f"icu/p{k}/monitor/ecg"].row]
         assert table.scale[row["slot"], 0] == (1.0 + k) * factors[k % 3]
         assert table.offset[row["slot"], 0] == k * factors[k % 3]
-
-
-def test_a_stream_silent_for_long_gives_way_and_a_live_one_does_not() -> None:
-    held = streams(2)
-    held.open(OPENED, b"peer", 0)
-    held.open(replace(OPENED, key="icu/p2/monitor/ecg"), b"peer", IDLE_NS)
-    with pytest.raises(Refusal) as refused:
-        held.open(replace(OPENED, key="icu/p3/monitor/ecg"), b"peer", IDLE_NS)
-    assert refused.value.code == Code.FULL
-    held.open(replace(OPENED, key="icu/p3/monitor/ecg"), b"peer", IDLE_NS + 1)
-    assert set(held.by_key) == {"icu/p2/monitor/ecg", "icu/p3/monitor/ecg"}
-
-
-def test_numbers_of_topics_go_on_over_sessions() -> None:
-    held = streams()
-    stream = held.open(OPENED, b"peer", 0)
-    assert stream.topic("beat") == b"icu/p1/monitor/ecg/beat/"
-    stream.counts["beat"] = 12
-    again = held.open(replace(OPENED, session=8), b"peer", 0)
-    assert (again.counts["beat"], again.base) == (12, 0)
-
-
-def test_acknowledgements_are_due_at_half_the_credit_or_on_the_tick() -> None:
-    held = streams()
-    stream = held.open(OPENED, b"peer", 0)
-    row = held.rows[stream.row]
-    row["due"], row["next_seq"] = 1, int(row["credit_records"]) // 2 - 1
-    touched = np.array([stream.row, stream.row])
-    assert half_used(held.rows, touched).tolist() == [False, False]
-    assert due(held.rows, None).tolist() == [stream.row]
-    row["next_seq"] += 1
-    assert half_used(held.rows, touched).tolist() == [True, True]
-    assert due(held.rows, touched).tolist() == [stream.row]
-    assert np.flatnonzero(held.rows["handle"] >= 0).tolist() == [stream.row]
-
-
-def test_faces_of_every_known_detector_are_told_apart_by_their_number_of_points() -> None:
-    held = Streams({"face": Face()}, 4, 1 << 24)
-    opened = replace(OPENED, kind="face", rate=None)
-    for k, points in enumerate((68, 468, 478)):
-        held.open(replace(opened, key=f"icu/p{k}/camera/face", channels=(Channel(),) * (3 * points)), b"peer", 0)
-    assert [table.columns for table in held.tables] == [205, 1405, 1435]
-    with pytest.raises(Refusal, match="1434"):
-        held.open(replace(opened, key="icu/p9/camera/face", channels=(Channel(),) * 9), b"peer", 0)
-
-
-def test_other_limits_reach_the_open_streams_whose_own_nobody_has_changed() -> None:
-    held = Streams({"ecg": Ecg()}, 4, 1 << 24, shipped())
-    plain, changed = (held.open(replace(OPENED, key=f"icu/{name}/monitor/ecg"), b"peer", 0) for name in "ab")
-    assert changed.limits is not None
-    held.configure(changed, changed.limits.changed({"heart_rate_high_per_min": 150}), own=True)
-    adult = shipped().of().changed({"heart_rate_high_per_min": 131})
-    fresh = Book({"adult": adult}, "adult", {})
-    assert list(held.rebook(fresh)) == [plain]
-    assert plain.limits == adult
-    assert changed.limits.heart_rate_high_per_min == 150
-    follower = held.open(replace(OPENED, key=changed.key, session=8), b"peer", 0)
-    assert list(held.rebook(shipped())) == [plain]
-    assert follower.limits == changed.limits
-    assert list(held.rebook(fresh)) == [plain]
-    later = held.open(replace(OPENED, key="icu/c/monitor/ecg"), b"peer", 0)
-    assert later.limits == adult
-    assert list(held.rebook(fresh)) == []

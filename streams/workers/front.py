@@ -12,9 +12,8 @@ import zmq
 from vitalcore.errors import ProtocolError
 from vitalcore.streams.engine import control
 from vitalcore.streams.engine.readers import Readers
-from vitalcore.streams.engine.table import Refusal
 from vitalcore.streams.protocol import maps, sockets, wire
-from vitalcore.streams.protocol.wire import Ack, Code
+from vitalcore.streams.protocol.wire import Ack, Code, Refusal
 from vitalcore.streams.security.guard import Guard, Security
 
 PATIENCE_NS = 1_000_000_000  # a worker that has not answered a request by then is left out

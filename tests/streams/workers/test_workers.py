@@ -16,13 +16,13 @@ from tests.streams import small
 from tests.streams.conftest import wait_for
 from tests.streams.locked import Locked
 from vitalcore.errors import ParameterError
-from vitalcore.streams.engine.front import place
-from vitalcore.streams.engine.workers import PORTS_FROM, Workers, check_files, own_file
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.protocol import keys
 from vitalcore.streams.protocol.maps import Channel
 from vitalcore.streams.security.guard import Security
 from vitalcore.streams.subscriber import Subscriber
+from vitalcore.streams.workers.front import place
+from vitalcore.streams.workers.workers import PORTS_FROM, Workers, check_files, own_file
 
 KEYS = [f"icu/p{i}/monitor/ecg" for i in range(8)]
 WHATS = ("beat", "feature", "gap")

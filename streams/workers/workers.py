@@ -19,10 +19,10 @@ from typing import Any
 from vitalcore.alarms import Book
 from vitalcore.errors import ParameterError, VitalcoreError
 from vitalcore.streams.engine.engine import Engine
-from vitalcore.streams.engine.front import Address, Front, merge
-from vitalcore.streams.engine.table import COUNTS
+from vitalcore.streams.engine.streams import COUNTS
 from vitalcore.streams.protocol import maps, sockets
 from vitalcore.streams.security.guard import Security
+from vitalcore.streams.workers.front import Address, Front, merge
 from vitalcore.version import version
 
 MAX_WORKERS = 32

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.streams.conftest import ANY, Peer
-from vitalcore.streams.engine.front import Address, Front, _whose, merge, place
 from vitalcore.streams.protocol import maps
 from vitalcore.streams.protocol.wire import Code, decode_acks
+from vitalcore.streams.workers.front import Address, Front, _whose, merge, place
 
 
 @pytest.fixture
