@@ -11,9 +11,9 @@ from scipy.signal import resample_poly
 from sleepecg.heartbeats import detect_heartbeats
 
 from benchmarks.sidebyside import seconds, table
-from vitalcore.ecg import Ecg, RPeaks
 from vitalcore.findings import beats
 from vitalcore.operator import Design
+from vitalcore.operators.ecg import Ecg, RPeaks
 from vitalcore.plan import Plan, source
 from vitalcore.ward import Ward
 

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from benchmarks.sidebyside import seconds, table
-from vitalcore.face import MP478, SCHEMAS, Face, frames
+from vitalcore.fixtures.face import simulate_face
 from vitalcore.kernels.core.finding import FINDING
+from vitalcore.operators.face import MP478, SCHEMAS, Face, frames
 from vitalcore.plan import Plan, source
-from vitalcore.simulate import simulate_face
 from vitalcore.ward import Ward
 
 STREAMS = 200

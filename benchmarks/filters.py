@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.signal import butter, lfilter, sosfilt, sosfilt_zi
 
 from benchmarks.sidebyside import seconds, table
-from vitalcore.filters import Bandpass, Fir
 from vitalcore.kernels.filters import sos
+from vitalcore.operators.filters import Bandpass, Fir
 from vitalcore.plan import Plan, source
 
 FS_HZ = 250

@@ -5,14 +5,14 @@ import pytest
 from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from vitalcore.ecg import Ecg, HeartRate, RPeaks
-from vitalcore.face import Blinks, Face, frames
 from vitalcore.fixtures import recordings
+from vitalcore.fixtures.face import simulate_face
 from vitalcore.kernels.core.finding import FINDING
 from vitalcore.kernels.wire import records, spell
+from vitalcore.operators.ecg import Ecg, HeartRate, RPeaks
+from vitalcore.operators.face import Blinks, Face, frames
+from vitalcore.operators.ppg import Ppg, Pulses
 from vitalcore.plan import Node, Plan, source
-from vitalcore.ppg import Ppg, Pulses
-from vitalcore.simulate import simulate_face
 from vitalcore.streams.engine.engine import parts
 from vitalcore.streams.protocol import wire
 from vitalcore.ward import Ward

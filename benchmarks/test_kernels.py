@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from vitalcore.ecg import Hrv, PacerPulses, RPeaks
-from vitalcore.filters import Bandpass, Baseline, Derivative, Fir, Highpass, Notch, Resample
 from vitalcore.kernels.beats import delineate
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import BEAT, FINDING, INTERVAL_S, LABEL
 from vitalcore.kernels.filters import sos
 from vitalcore.kernels.models.perceptron import load
-from vitalcore.moving import MovingMax, MovingMean, MovingMedian, MovingMin
 from vitalcore.operator import Operator
+from vitalcore.operators.ecg import Hrv, PacerPulses, RPeaks
+from vitalcore.operators.filters import Bandpass, Baseline, Derivative, Fir, Highpass, Notch, Resample
+from vitalcore.operators.moving import MovingMax, MovingMean, MovingMedian, MovingMin
 from vitalcore.plan import source
 
 FS_HZ = 250

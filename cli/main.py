@@ -8,23 +8,38 @@ import click
 
 from vitalcore.errors import VitalcoreError
 
-# name: where the command is, and what `--help` says of it without importing it
+# each in a module of its name; what `--help` says of it without importing it
 COMMANDS = {
-    "demo": ("vitalcore.cli.demo:demo", "Play real signals to an engine and watch it, for 30 s."),
-    "serve": ("vitalcore.cli.serve:serve", "Run an engine for gateways and subscribers."),
-    "gateway": ("vitalcore.cli.gateway:gateway", "Send what a device measures to an engine, as a config file says."),
-    "replay": ("vitalcore.cli.replay:replay", "Send a file to an engine as if it were measured now."),
-    "watch": ("vitalcore.cli.watch:watch", "Show what an engine says: strips, rhythm, alarms, rates, quality."),
-    "alarms": ("vitalcore.cli.alarms:alarms", "List the alarms of an engine, acknowledge them, change limits."),
-    "analyze": ("vitalcore.cli.analyze:analyze", "Analyse recordings: tables and a report for each."),
-    "simulate": ("vitalcore.cli.simulate:simulate", "Make ECG test signals whose truth is known."),
-    "score": ("vitalcore.cli.score:score", "Compare results with reference annotations."),
-    "inspect": ("vitalcore.cli.inspect:inspect", "Show what a file holds and what would be analysed."),
-    "warmup": ("vitalcore.cli.warmup:warmup", "Compile every kernel once."),
-    "journal": ("vitalcore.cli.journal:journal", "List, check, export, erase and salvage what an engine has kept."),
-    "keys": ("vitalcore.cli.keys:keys", "Make keys; say who may write, read and control which streams."),
-    "audit": ("vitalcore.cli.audit:audit", "Check an engine's audit log."),
-    "doctor": ("vitalcore.cli.doctor:doctor", "Look at this machine: what is there, what is wrong, what to do."),
+    "demo": "Play real signals to an engine and watch it, for 30 s.",
+    "serve": "Run an engine for gateways and subscribers.",
+    "gateway": (
+        "vitalcore.cli.commands.gateway:gateway",
+        "Send what a device measures to an engine, as a config file says.",
+    ),
+    "replay": "Send a file to an engine as if it were measured now.",
+    "watch": (
+        "vitalcore.cli.commands.watch:watch",
+        "Show what an engine says: strips, rhythm, alarms, rates, quality.",
+    ),
+    "alarms": (
+        "vitalcore.cli.commands.alarms:alarms",
+        "List the alarms of an engine, acknowledge them, change limits.",
+    ),
+    "analyze": "Analyse recordings: tables and a report for each.",
+    "simulate": "Make ECG test signals whose truth is known.",
+    "score": "Compare results with reference annotations.",
+    "inspect": "Show what a file holds and what would be analysed.",
+    "warmup": "Compile every kernel once.",
+    "journal": (
+        "vitalcore.cli.commands.journal:journal",
+        "List, check, export, erase and salvage what an engine has kept.",
+    ),
+    "keys": "Make keys; say who may write, read and control which streams.",
+    "audit": "Check an engine's audit log.",
+    "doctor": (
+        "vitalcore.cli.commands.doctor:doctor",
+        "Look at this machine: what is there, what is wrong, what to do.",
+    ),
 }
 
 
@@ -39,8 +54,8 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        module, attribute = COMMANDS[cmd_name][0].split(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        module = importlib.import_module(f"vitalcore.cli.commands.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def resolve_command(
@@ -54,7 +69,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what vitalcore refuses is one line and exit code 1."""

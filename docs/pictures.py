@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vitalcore import report
 from vitalcore.analyze import analyze
 from vitalcore.cli.board import Board
+from vitalcore.results import report
 from vitalcore.samples import demo
 from vitalcore.streams import Engine, Gateway, Player, Subscriber
 

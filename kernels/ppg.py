@@ -277,11 +277,11 @@ def step(
     """Run the chain on a chunk.
 
     p      : PARAMS
-    s      : STATE, made by vitalcore.ppg
+    s      : STATE, made by vitalcore.operators.ppg
     buffer : rings of the detector, [2 n_ring], then the memory of each channel: see ppg_channel
     x      : samples of each wavelength, [n, n_channels], any unit; NaN is a missing one
     wave   : band-passed, [n, n_channels], NaN where x is missing
-    out    : FINDING, enough for the chunk: see vitalcore.ppg
+    out    : FINDING, enough for the chunk: see vitalcore.operators.ppg
 
     Gives the number of findings.
     Latency: pulses 0.4 s after their peak; features none; events as long as the stretch that proves them.

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore import Plan, Session, source
-from vitalcore.ecg import Ecg, HeartRate, Hrv, PacerPulses, RPeaks
-from vitalcore.face import Blinks, Face
-from vitalcore.filters import (
+from vitalcore.fixtures import ecg_signals, signals
+from vitalcore.operator import Operator
+from vitalcore.operators.ecg import Ecg, HeartRate, Hrv, PacerPulses, RPeaks
+from vitalcore.operators.face import Blinks, Face
+from vitalcore.operators.filters import (
     Bandpass,
     Baseline,
     Derivative,
@@ -22,11 +24,9 @@ from vitalcore.filters import (
     Notch,
     Resample,
 )
-from vitalcore.fixtures import ecg_signals, signals
-from vitalcore.moving import MovingMax, MovingMean, MovingMedian, MovingMin
-from vitalcore.operator import Operator
+from vitalcore.operators.moving import MovingMax, MovingMean, MovingMedian, MovingMin
+from vitalcore.operators.ppg import Ppg, Pulses
 from vitalcore.plan import Node
-from vitalcore.ppg import Ppg, Pulses
 
 Array = NDArray[np.float64]
 

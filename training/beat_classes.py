@@ -25,13 +25,13 @@ from benchmarks.accuracy.reading import data_folder
 from training import forest as files
 from training.beat_walk import walk
 from training.retimed import pieces, retimed
-from vitalcore.ecg import RPeaks
 from vitalcore.findings import beats
 from vitalcore.fixtures.scenarios import SCENARIOS
 from vitalcore.kernels.beats import beat_class, beat_rhythm, beat_shape
 from vitalcore.kernels.models import forest
+from vitalcore.operators.ecg import RPeaks
 from vitalcore.plan import Plan, source
-from vitalcore.scoring.classes import BEATS, MAPS
+from vitalcore.scoring.marks import BEATS, MAPS
 from vitalcore.scoring.pairing import pair
 
 Array = NDArray[np.float64]

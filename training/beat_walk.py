@@ -14,7 +14,7 @@ from vitalcore.kernels.models import forest
 from vitalcore.kernels.qrs import energy
 
 Array = NDArray[np.float64]
-WAIT_S = 1.2  # as vitalcore.ecg.WAVES_S
+WAIT_S = 1.2  # as vitalcore.operators.ecg.WAVES_S
 NO_TREES = forest.sieve(forest.from_outputs([{"base": 0.0, "trees": []}] * N_CLASSES))
 
 

@@ -10,8 +10,8 @@ import wfdb
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from vitalcore.ecg import RPeaks
 from vitalcore.fixtures.ecg_signals import beats as find_beats
+from vitalcore.operators.ecg import RPeaks
 from vitalcore.scoring import annotations
 
 Array = NDArray[np.float64]

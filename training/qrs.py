@@ -26,11 +26,11 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from benchmarks.accuracy.reading import data_folder
 from training.forest import outputs, write
-from vitalcore.ecg import qrs_params
 from vitalcore.fixtures.scenarios import SCENARIOS
 from vitalcore.kernels.core import finding
 from vitalcore.kernels.models import forest
 from vitalcore.kernels.qrs import qrs, qrs_score
+from vitalcore.operators.ecg import qrs_params
 from vitalcore.scoring.pairing import pair
 
 Floats = NDArray[np.float64]

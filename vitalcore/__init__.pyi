@@ -1,11 +1,11 @@
-from .ecg import Ecg as Ecg
-from .face import Face as Face
 from .findings import beats as beats
 from .findings import events as events
 from .findings import features as features
+from .operators.ecg import Ecg as Ecg
+from .operators.face import Face as Face
+from .operators.ppg import Ppg as Ppg
 from .plan import Node as Node
 from .plan import Plan as Plan
 from .plan import source as source
-from .ppg import Ppg as Ppg
 from .session import Session as Session
 from .ward import Ward as Ward

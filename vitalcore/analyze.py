@@ -15,7 +15,7 @@ from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import ALARM
 from vitalcore.operator import Operator
 from vitalcore.plan import Plan, source
-from vitalcore.recording import Recording, Track
+from vitalcore.readers.recording import Recording, Track
 
 SOUND = 0.5  # quality from which a beat is taken into statistics
 _N_POINTS = {68: "ibug68", 468: "mp468", 478: "mp478"}
@@ -130,7 +130,7 @@ def analyze(recording: Recording, operators: Mapping[str, Operator] | None = Non
 
 def _witnessed(analysed: list[Result]) -> Iterator[Result]:
     """Let the pulses of the other tracks speak where an ECG's alarms are judged."""
-    from vitalcore.ecg import Ecg
+    from vitalcore.operators.ecg import Ecg
 
     pulses = [
         (result.findings, float(result.track.fs_hz))
@@ -162,14 +162,14 @@ def why_not(track: Track) -> str | None:
 def operator_for(track: Track) -> Operator:
     """Choose the chain of a signal."""
     if track.kind == "ecg":
-        from vitalcore.ecg import Ecg
+        from vitalcore.operators.ecg import Ecg
 
         return Ecg()
     if track.kind in ("ppg", "abp"):  # an arterial pressure is a pulse wave too
-        from vitalcore.ppg import Ppg
+        from vitalcore.operators.ppg import Ppg
 
         return Ppg()
-    from vitalcore.face import Blinks, Face
+    from vitalcore.operators.face import Blinks, Face
 
     if track.kind == "ear":
         return Blinks()
@@ -183,7 +183,7 @@ def _n_points(track: Track) -> int:
 def _run(track: Track, operator: Operator) -> Result:
     channels, x = track.channels, track.samples
     if track.kind == "face" and track.times_ns is not None:
-        from vitalcore.face import frames
+        from vitalcore.operators.face import frames
 
         n_points = _n_points(track)
         x = frames(track.times_ns, track.values.reshape(track.n_samples, n_points, -1))

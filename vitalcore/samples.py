@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from vitalcore.errors import ReadError
+from vitalcore.fixtures.face import simulate_face
 from vitalcore.readers import Hints, read
-from vitalcore.recording import Recording, Track
-from vitalcore.simulate import simulate_face
+from vitalcore.readers.recording import Recording, Track
 
 
 def _carried(package: str, file: str) -> Path:

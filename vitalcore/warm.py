@@ -5,13 +5,13 @@ from functools import partial
 
 import numpy as np
 
-from vitalcore.ecg import Ecg, HeartRate, RPeaks
-from vitalcore.face import Blinks, Face
-from vitalcore.filters import Bandpass, Baseline, Derivative, LinearPhase, Resample
-from vitalcore.moving import MovingMax, MovingMean, MovingMedian, MovingMin
 from vitalcore.operator import Operator
+from vitalcore.operators.ecg import Ecg, HeartRate, RPeaks
+from vitalcore.operators.face import Blinks, Face
+from vitalcore.operators.filters import Bandpass, Baseline, Derivative, LinearPhase, Resample
+from vitalcore.operators.moving import MovingMax, MovingMean, MovingMedian, MovingMin
+from vitalcore.operators.ppg import Ppg, Pulses
 from vitalcore.plan import Node, Plan, source
-from vitalcore.ppg import Ppg, Pulses
 from vitalcore.ward import Ward
 
 Part = tuple[str, Callable[[], object]]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from benchmarks.accuracy import reading
 from benchmarks.sidebyside import table
-from vitalcore import tables
 from vitalcore.analyze import analyze
 from vitalcore.readers import read
-from vitalcore.recording import Recording
+from vitalcore.readers.recording import Recording
+from vitalcore.results import tables
 from vitalcore.scoring import alarms, results
 from vitalcore.scoring.alarms import AlarmScore, Said
 

@@ -12,9 +12,9 @@ from scipy.signal import lombscargle
 
 from benchmarks.accuracy.ppg import DATA
 from vitalcore import Plan, source
-from vitalcore.ecg import Ecg
 from vitalcore.findings import features
 from vitalcore.kernels.core import codes
+from vitalcore.operators.ecg import Ecg
 
 Array = NDArray[np.float64]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from benchmarks.accuracy import reading
 from benchmarks.sidebyside import table
-from vitalcore.ecg import Ecg
+from vitalcore.operators.ecg import Ecg
 from vitalcore.scoring import annotations, records
 from vitalcore.scoring.beats import ORDER
-from vitalcore.scoring.classes import MAPS
+from vitalcore.scoring.marks import MAPS
 from vitalcore.scoring.records import RecordScore, Rules
 
 KINDS = ("V", "S", "couplet", "short run", "long run")

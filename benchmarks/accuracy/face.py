@@ -9,11 +9,11 @@ from scipy.signal import find_peaks, savgol_filter
 
 from benchmarks.accuracy.reading import data_folder
 from benchmarks.sidebyside import table
-from vitalcore.face import SCHEMAS, Blinks, Face, frames
 from vitalcore.findings import beats, features
+from vitalcore.fixtures.face import simulate_face
 from vitalcore.kernels.core import codes
+from vitalcore.operators.face import SCHEMAS, Blinks, Face, frames
 from vitalcore.plan import Plan, source
-from vitalcore.simulate import simulate_face
 
 DATA = data_folder() / "face"
 TOLERANCE_S = 0.15

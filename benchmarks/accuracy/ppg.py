@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.reading import data_folder
 from vitalcore import Plan, source
-from vitalcore.ecg import RPeaks
 from vitalcore.findings import beats, features
 from vitalcore.kernels.core import codes
-from vitalcore.ppg import Ppg
+from vitalcore.operators.ecg import RPeaks
+from vitalcore.operators.ppg import Ppg
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.accuracy import peers, reading
 from benchmarks.sidebyside import table
-from vitalcore.ecg import Ecg, RPeaks
+from vitalcore.operators.ecg import Ecg, RPeaks
 from vitalcore.scoring import annotations, records
 from vitalcore.scoring.marks import Marks, Times
 from vitalcore.scoring.records import RecordScore, Rules

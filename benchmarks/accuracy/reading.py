@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from vitalcore import tables
 from vitalcore.analyze import Result, Results, analyze
 from vitalcore.operator import Operator
-from vitalcore.recording import Recording, Track
+from vitalcore.readers.recording import Recording, Track
+from vitalcore.results import tables
 from vitalcore.scoring import results
 from vitalcore.scoring.marks import Marks
 

@@ -14,8 +14,8 @@ from scipy.io import loadmat
 
 from benchmarks.accuracy import reading
 from benchmarks.sidebyside import table
-from vitalcore.ecg import Ecg
 from vitalcore.kernels.rhythm import af
+from vitalcore.operators.ecg import Ecg
 from vitalcore.scoring import annotations, episodes, records
 from vitalcore.scoring.marks import Marks
 from vitalcore.scoring.records import RecordScore, Rules

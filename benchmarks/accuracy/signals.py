@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy import reading
 from benchmarks.sidebyside import table
-from vitalcore import findings, tables
+from vitalcore import findings
 from vitalcore.analyze import Result, Results, analyze
-from vitalcore.ecg import Ecg
-from vitalcore.fixtures import ec13, files
-from vitalcore.fixtures.ecgsyn import ecgsyn
+from vitalcore.fixtures import files
+from vitalcore.fixtures.ecg import ec13
+from vitalcore.fixtures.ecg.ecgsyn import ecgsyn
 from vitalcore.fixtures.judge import judge
 from vitalcore.fixtures.scenarios import SCENARIOS
 from vitalcore.kernels.core import codes
-from vitalcore.recording import Recording
+from vitalcore.operators.ecg import Ecg
+from vitalcore.readers.recording import Recording
+from vitalcore.results import tables
 from vitalcore.scoring import records, results
 from vitalcore.scoring.alarms import Said
 from vitalcore.scoring.marks import Marks

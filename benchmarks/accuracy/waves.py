@@ -15,7 +15,7 @@ from benchmarks.accuracy import reading
 from benchmarks.sidebyside import table
 from vitalcore import findings
 from vitalcore.analyze import Result
-from vitalcore.ecg import Ecg
+from vitalcore.operators.ecg import Ecg
 from vitalcore.scoring import waves
 from vitalcore.scoring.waves import POINTS, Delineation, PointScore
 

@@ -367,7 +367,7 @@ def step(p: np.void, s: np.void, buffer: NDArray[np.float64], x: NDArray[np.floa
     """Detect the pulses of a chunk.
 
     p      : PARAMS
-    s      : STATE, as `fresh` of vitalcore.ppg gives it
+    s      : STATE, as `fresh` of vitalcore.operators.ppg gives it
     buffer : rings, [2 n_ring]
     x      : samples, [n, 1], any unit; NaN is a missing one
     out    : FINDING, at least n / (0.15 fs_hz) + 2

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from vitalcore.alarms import Book, Limits, limits_of
 from vitalcore.clock import Clock
-from vitalcore.ecg import Ecg
 from vitalcore.errors import ParameterError
-from vitalcore.face import SCHEMAS, Face
 from vitalcore.kernels.wire.records import STREAM
 from vitalcore.operator import Design, Operator, Signal
+from vitalcore.operators.ecg import Ecg
+from vitalcore.operators.face import SCHEMAS, Face
 from vitalcore.streams.engine.stream import Backlog, Backlogs, Stream
 from vitalcore.streams.engine.table import Table
 from vitalcore.streams.protocol.maps import Open

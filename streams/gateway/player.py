@@ -4,7 +4,7 @@ import math
 import time
 from bisect import bisect_right
 
-from vitalcore.recording import Recording, Track
+from vitalcore.readers.recording import Recording, Track
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.protocol.maps import Channel
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vitalcore.errors import JournalError
 from vitalcore.readers import parquet
-from vitalcore.recording import KINDS, Recording, Track
+from vitalcore.readers.recording import KINDS, Recording, Track
 from vitalcore.streams.journal.archive import Archive
 from vitalcore.streams.journal.inventory import Session, walk
 from vitalcore.streams.protocol import maps, wire

@@ -13,7 +13,7 @@ from vitalcore.cli.main import COMMANDS, main
 def test_help_names_every_command() -> None:
     done = CliRunner().invoke(main, ["--help"])
     assert done.exit_code == 0
-    for name, (_, text) in COMMANDS.items():
+    for name, text in COMMANDS.items():
         assert name in done.output
         assert text.split()[0] in done.output
 

@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
-from vitalcore.ecg import Ecg
-from vitalcore.fixtures import rhythms
+from vitalcore.fixtures.ecg import rhythms
+from vitalcore.fixtures.ecg.script import Layer, Script
 from vitalcore.fixtures.ecg_signals import chain, feature, matched, rhythm, run, signal, splits
-from vitalcore.fixtures.script import Layer, Script
 from vitalcore.kernels import ecg
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import ALARM, BEAT, EVENT, EVIDENCE_FROM, EVIDENCE_TO, FEATURE, FINDING, T_END
+from vitalcore.operators.ecg import Ecg
 
 
 def stormy(fs_hz: float = 250, n_leads: int = 1):  # type: ignore[no-untyped-def]  # an array

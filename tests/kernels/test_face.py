@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vitalcore import face as floor
-from vitalcore.face import Face, frames
+from vitalcore.fixtures.face import simulate_face
 from vitalcore.kernels import face
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import BEAT, FEATURE, FINDING, LEFT, RIGHT, VALUE
 from vitalcore.operator import Signal
-from vitalcore.simulate import simulate_face
+from vitalcore.operators import face as floor
+from vitalcore.operators.face import Face, frames
 
 Array = NDArray[np.float64]
 Memory = tuple[NDArray[Any], Array]

@@ -13,7 +13,7 @@ from vitalcore.kernels import ppg
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import FINDING
 from vitalcore.operator import Design, Signal
-from vitalcore.ppg import Ppg
+from vitalcore.operators.ppg import Ppg
 
 Array = NDArray[np.float64]
 

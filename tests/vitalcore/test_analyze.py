@@ -10,9 +10,9 @@ from vitalcore.errors import NoSignalError
 from vitalcore.fixtures.recordings import FS, ear, ecg, face, heart, ppg, pulses
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import LEFT, RIGHT
+from vitalcore.operators.ppg import Ppg
 from vitalcore.plan import Plan, source
-from vitalcore.ppg import Ppg
-from vitalcore.recording import Recording, Track
+from vitalcore.readers.recording import Recording, Track
 
 
 def test_each_track_goes_through_the_chain_of_its_signal() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vitalcore.errors import ParameterError
-from vitalcore.filters import Bandpass
+from vitalcore.operators.filters import Bandpass
 from vitalcore.plan import Plan, source
 
 

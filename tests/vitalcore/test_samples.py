@@ -5,7 +5,7 @@ import numpy as np
 from vitalcore import samples
 from vitalcore.analyze import analyze
 from vitalcore.kernels.core import codes
-from vitalcore.recording import Recording
+from vitalcore.readers.recording import Recording
 
 
 def test_the_ecg_is_five_minutes_at_360_hz_in_millivolts() -> None:

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from vitalcore.ecg import Ecg
 from vitalcore.errors import InputError, SnapshotError
-from vitalcore.filters import Bandpass, LinearPhase, Resample
 from vitalcore.fixtures import signals
 from vitalcore.fixtures.recordings import heart
 from vitalcore.kernels.core.finding import EVENT
+from vitalcore.operators.ecg import Ecg
+from vitalcore.operators.filters import Bandpass, LinearPhase, Resample
+from vitalcore.operators.ppg import Pulses
 from vitalcore.plan import Plan, source
-from vitalcore.ppg import Pulses
 
 X = np.random.default_rng(2).normal(size=600)
 

@@ -5,15 +5,15 @@ import pytest
 from numpy.typing import NDArray
 
 from vitalcore.alarms import preset
-from vitalcore.ecg import Ecg
 from vitalcore.errors import InputError, ParameterError, SnapshotError
-from vitalcore.filters import Bandpass
 from vitalcore.findings import alarms
 from vitalcore.fixtures.recordings import heart
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import ACKNOWLEDGED, ENDED, RAISED
+from vitalcore.operators.ecg import Ecg
+from vitalcore.operators.filters import Bandpass
+from vitalcore.operators.ppg import Ppg
 from vitalcore.plan import Plan, source
-from vitalcore.ppg import Ppg
 from vitalcore.ward import Ward
 
 RATES = (100, 100, 100)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from vitalcore import Plan, warm
-from vitalcore.ecg import Ecg
 from vitalcore.kernels import ecg
+from vitalcore.operators.ecg import Ecg
 
 
 def test_every_part_runs() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vitalcore.errors import ReadError
 from vitalcore.readers.kinds import Hints
-from vitalcore.recording import Recording
+from vitalcore.readers.recording import Recording
 
 FORMATS = "WFDB (.hea, .dat, .mat), EDF and BDF, CSV and other text tables, Parquet, landmarks (.npz, .csv, .parquet)"
 _READERS = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vitalcore.errors import ReadError
 from vitalcore.readers import table
 from vitalcore.readers.kinds import Hints
-from vitalcore.recording import Recording
+from vitalcore.readers.recording import Recording
 
 if TYPE_CHECKING:
     import pandas as pd

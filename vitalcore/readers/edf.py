@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vitalcore.errors import ReadError
 from vitalcore.readers.kinds import Column, Hints, tracks
 from vitalcore.readers.rate import MAX_GAP_S, check_rate
-from vitalcore.recording import Recording
+from vitalcore.readers.recording import Recording
 
 
 def read(path: Path, hints: Hints = Hints()) -> Recording:  # noqa: B008 frozen

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitalcore.errors import ReadError
-from vitalcore.recording import Track
+from vitalcore.readers.recording import Track
 
 _LEAD = r"(i|ii|iii|av[rlf]|v|v[1-9]r?|mli{1,3}|mv[1-6]|d[123]|mcl[1-6]|ml[1-6]|cm[1-6]|cc[1-6]|v[xyz])"
 _LABELS = {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vitalcore.errors import ReadError
 from vitalcore.readers.kinds import Hints
-from vitalcore.recording import Recording, Track
+from vitalcore.readers.recording import Recording, Track
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import numpy as np
 from vitalcore.errors import ReadError
 from vitalcore.readers import table
 from vitalcore.readers.kinds import Hints
-from vitalcore.recording import Recording, Track
+from vitalcore.readers.recording import Recording, Track
 
 if TYPE_CHECKING:
     import pyarrow as pa

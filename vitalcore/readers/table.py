@@ -14,7 +14,7 @@ from vitalcore.errors import NoSignalError, ReadError
 from vitalcore.readers import landmarks
 from vitalcore.readers.kinds import Column, Hints, kind_of, plain, tracks
 from vitalcore.readers.rate import check_rate, grid
-from vitalcore.recording import Recording
+from vitalcore.readers.recording import Recording
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import numpy as np
 from vitalcore.errors import ReadError
 from vitalcore.readers.kinds import Column, Hints, tracks
 from vitalcore.readers.rate import check_rate
-from vitalcore.recording import Recording
+from vitalcore.readers.recording import Recording
 
 
 def read(path: Path, hints: Hints = Hints()) -> Recording:  # noqa: B008 frozen

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from vitalcore.errors import ReadError
-from vitalcore.scoring.classes import BEATS
-from vitalcore.scoring.marks import Marks
+from vitalcore.scoring.marks import BEATS, Marks
 from vitalcore.scoring.pairing import WINDOW_S
 from vitalcore.scoring.spans import Span, merge
 

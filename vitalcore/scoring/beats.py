@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore.scoring.classes import CLASSES
-from vitalcore.scoring.marks import Marks, Times
+from vitalcore.scoring.marks import CLASSES, Marks, Times
 from vitalcore.scoring.pairing import WINDOW_S, pair
 from vitalcore.scoring.spans import inside
 

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from vitalcore.scoring import beats, episodes, rates, runs
 from vitalcore.scoring.beats import BeatScore
-from vitalcore.scoring.classes import MAPS
 from vitalcore.scoring.episodes import EpisodeScore
-from vitalcore.scoring.marks import Marks
+from vitalcore.scoring.marks import MAPS, Marks
 from vitalcore.scoring.pairing import WINDOW_S
 
 SKIP_S = 300.0

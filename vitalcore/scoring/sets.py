@@ -7,8 +7,7 @@ from typing import Any
 
 from vitalcore.errors import ReadError
 from vitalcore.scoring import alarms, annotations, records, report, results, waves
-from vitalcore.scoring.classes import MAPS
-from vitalcore.scoring.marks import Marks
+from vitalcore.scoring.marks import MAPS, Marks
 from vitalcore.scoring.records import Rules
 from vitalcore.scoring.report import Report
 from vitalcore.scoring.waves import Delineation, PointScore

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vitalcore.face import Blinks
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import AMPLITUDE, COMPLETENESS, END, FINDING, INTERVAL_S, LABEL, ONSET, WIDTH_S
 from vitalcore.kernels.landmarks import blink
+from vitalcore.operators.face import Blinks
 
 Array = NDArray[np.float64]
 

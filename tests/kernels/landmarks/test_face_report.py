@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.kernels.test_face import run, value_of
-from vitalcore.face import frames
+from vitalcore.fixtures.face import SimulatedFace, simulate_face
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import FEATURE, LEFT, RIGHT, VALUE, WINDOW_S
 from vitalcore.kernels.landmarks.face_report import N_FEATURES
-from vitalcore.simulate import SimulatedFace, simulate_face
+from vitalcore.operators.face import frames
 
 
 def report(**how: Any) -> tuple[SimulatedFace, NDArray[Any]]:

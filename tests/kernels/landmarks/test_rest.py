@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.kernels.test_face import fresh, run
-from vitalcore.face import SCHEMAS, Face, frames
+from vitalcore.fixtures.face import EYES_APART, SimulatedFace, simulate_face
 from vitalcore.kernels.landmarks import rest
 from vitalcore.operator import Signal
-from vitalcore.simulate import EYES_APART, SimulatedFace, simulate_face
+from vitalcore.operators.face import SCHEMAS, Face, frames
 
 DESIGN = Face("ibug68").design(Signal("face", None, ("",) * 204))
 

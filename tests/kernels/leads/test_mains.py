@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vitalcore.ecg import mains_params
 from vitalcore.fixtures.ecg_signals import rhythm
 from vitalcore.kernels.leads import mains
+from vitalcore.operators.ecg import mains_params
 
 Array = NDArray[np.float64]
 

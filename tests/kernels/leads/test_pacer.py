@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from vitalcore.ecg import PACER_LATENCY_S, PacerPulses
-from vitalcore.fixtures import ec13
+from vitalcore.fixtures.ecg import ec13
 from vitalcore.fixtures.ecg_signals import beats, run, signal, splits
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import AMPLITUDE, WIDTH_S
+from vitalcore.operators.ecg import PACER_LATENCY_S, PacerPulses
 
 Floats = NDArray[np.float64]
 

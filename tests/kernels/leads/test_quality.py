@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vitalcore.fixtures import ec13
+from vitalcore.fixtures.ecg import ec13
 from vitalcore.fixtures.ecg_signals import chain, feature, rhythm
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import FEATURE

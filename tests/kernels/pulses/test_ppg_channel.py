@@ -11,7 +11,7 @@ from vitalcore.kernels.core import codes
 from vitalcore.kernels.pulses import ppg_channel
 from vitalcore.kernels.pulses.ppg_channel import AC, BASE, DC, N_AC, N_HEAD, N_MISSING
 from vitalcore.operator import Signal
-from vitalcore.ppg import Ppg
+from vitalcore.operators.ppg import Ppg
 
 N_RING = 250
 PARAMS = Ppg().design(Signal("ppg", Fraction(125))).params

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vitalcore.fixtures.pulsatile import Truth, ppg
 from vitalcore.kernels.core.finding import AMPLITUDE, FINDING, INTERVAL_S, ONSET, WIDTH_S
 from vitalcore.operator import Design, Signal
-from vitalcore.ppg import LATENCY_S, Pulses
+from vitalcore.operators.ppg import LATENCY_S, Pulses
 
 
 def designed(fs_hz: int, inverted: bool = False) -> Design:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vitalcore.ecg import qrs_params
 from vitalcore.fixtures.ecg_signals import wave
 from vitalcore.kernels.qrs import energy, likeness
+from vitalcore.operators.ecg import qrs_params
 
 Array = NDArray[np.float64]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vitalcore.ecg import BEAT_LATENCY_S, RPeaks
 from vitalcore.fixtures.ecg_signals import beats, matched, rhythm, run, signal, splits, wave
 from vitalcore.kernels.core.codes import LOOKED_BACK
 from vitalcore.kernels.core.finding import AMPLITUDE, INTERVAL_S, LABEL
+from vitalcore.operators.ecg import BEAT_LATENCY_S, RPeaks
 
 
 @pytest.mark.parametrize("fs_hz", [100, 125, 187, 250, 360, 500, 1000])

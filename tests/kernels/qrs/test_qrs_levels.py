@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from vitalcore.ecg import qrs_params
 from vitalcore.kernels.qrs import qrs
 from vitalcore.kernels.qrs import qrs_levels as levels
 from vitalcore.kernels.qrs.rpeak import PEAK
+from vitalcore.operators.ecg import qrs_params
 
 
 def test_only_peaks_after_a_time_are_kept_in_their_order() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vitalcore.ecg import qrs_params
 from vitalcore.kernels.qrs import qrs, qrs_score, rpeak
+from vitalcore.operators.ecg import qrs_params
 
 
 def known() -> tuple[np.void, np.void]:

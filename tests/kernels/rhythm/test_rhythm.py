@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from vitalcore.alarms import limits_of
-from vitalcore.ecg import rhythm_params
 from vitalcore.fixtures.ecg_signals import chain, rhythm, wave
 from vitalcore.kernels.core import codes
 from vitalcore.kernels.core.finding import EVENT, EVIDENCE_TO, FINDING, INTERVAL_S, LABEL, T_END
 from vitalcore.kernels.rhythm import rhythm as kernel
+from vitalcore.operators.ecg import rhythm_params
 
 FS = 250.0
 Spans = list[tuple[float, float]]

@@ -12,9 +12,9 @@ from tests.streams.conftest import Peer, Running, wait_for
 from tests.streams.engine.test_ingest import record
 from tests.streams.engine.test_keeper import full_disk
 from vitalcore.alarms import Book, preset
-from vitalcore.ecg import Ecg
 from vitalcore.fixtures.recordings import heart
-from vitalcore.ppg import Ppg
+from vitalcore.operators.ecg import Ecg
+from vitalcore.operators.ppg import Ppg
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.journal.archive import Archive
 from vitalcore.streams.journal.journal import Journal

@@ -12,8 +12,8 @@ from benchmarks.faults.engine import LIGHT, Served
 from tests.streams.conftest import Peer, Running
 from tests.streams.engine.test_ingest import record
 from vitalcore.alarms import Book, shipped
-from vitalcore.ecg import Ecg
 from vitalcore.fixtures.recordings import heart
+from vitalcore.operators.ecg import Ecg
 from vitalcore.streams.journal import entries
 from vitalcore.streams.journal.archive import Archive
 from vitalcore.streams.journal.journal import Journal

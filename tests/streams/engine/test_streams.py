@@ -7,8 +7,8 @@ import pytest
 
 from tests.streams.chain import Peaks
 from vitalcore.alarms import Book, shipped
-from vitalcore.ecg import Ecg
-from vitalcore.face import Face
+from vitalcore.operators.ecg import Ecg
+from vitalcore.operators.face import Face
 from vitalcore.streams.engine.streams import IDLE_NS, Streams
 from vitalcore.streams.protocol.maps import Channel, Open
 from vitalcore.streams.protocol.wire import Code, Refusal

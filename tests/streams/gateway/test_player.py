@@ -10,7 +10,7 @@ import pytest
 from tests.streams.chain import Peaks
 from tests.streams.conftest import Running, wait_for
 from vitalcore.plan import Plan, source
-from vitalcore.recording import Recording, Track
+from vitalcore.readers.recording import Recording, Track
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.gateway.player import Player
 from vitalcore.streams.subscriber import Subscriber

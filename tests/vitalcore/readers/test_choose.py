@@ -9,7 +9,7 @@ import pytest
 
 from vitalcore.errors import ReadError
 from vitalcore.readers import find, parquet, read
-from vitalcore.recording import Recording, Track
+from vitalcore.readers.recording import Recording, Track
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from vitalcore.errors import ReadError
 from vitalcore.readers import Hints, parquet, read
-from vitalcore.recording import Recording, Track
+from vitalcore.readers.recording import Recording, Track
 
 
 def recording() -> Recording:

@@ -7,8 +7,7 @@ import pytest
 
 from vitalcore.scoring import beats
 from vitalcore.scoring.beats import ORDER, compare, ratios
-from vitalcore.scoring.classes import MAPS
-from vitalcore.scoring.marks import Marks
+from vitalcore.scoring.marks import MAPS, Marks
 
 EC57, RESEARCH = MAPS["ec57"][1], MAPS["research"][1]
 

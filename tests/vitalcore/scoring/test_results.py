@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vitalcore import tables
 from vitalcore.analyze import analyze
 from vitalcore.errors import ReadError
 from vitalcore.fixtures.recordings import ecg, heart
-from vitalcore.recording import Recording
+from vitalcore.readers.recording import Recording
+from vitalcore.results import tables
 from vitalcore.scoring import results
 from vitalcore.scoring.alarms import Said
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from vitalcore.scoring.classes import MAPS
-from vitalcore.scoring.marks import Marks
+from vitalcore.scoring.marks import MAPS, Marks
 from vitalcore.scoring.runs import compare, ratios
 from vitalcore.scoring.spans import Span
 

@@ -1,0 +1,1 @@
+"""The operators: detectors and chains of each signal, filters, moving statistics."""
