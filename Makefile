@@ -19,7 +19,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)   ## 30 s of real ECG and PPG and a simulated face, live from a gateway to a subscriber
 	$(BIN)/vitalcore demo
 
-test: check warmup ## everything: style, types, import floors, tests
+test: $(STAMP)   ## everything: style, types, import floors, tests
+	@$(MAKE) --no-print-directory -j2 check warmup
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 check: $(STAMP)  ## style, types and import floors only

@@ -21,6 +21,7 @@ FAULTS: dict[str, Callable[[], Row | Iterable[Row]]] = {
     "messages lost and doubled": lambda: gateway.lossy(2000),
     "an engine killed with -9 under a gateway": lambda: gateway.engine_kills(2),
     "20,000 malformed messages": lambda: frames.malformed(20_000),
+    "malformed messages, found by coverage": lambda: frames.guided(2000),
     "records doubled, cut short, flipped and lost": lambda: frames.spoiled(3000),
     "damaged recordings": lambda: inputs.recordings(1000),
     "damaged configs": lambda: inputs.configs(500),

@@ -4,12 +4,18 @@ The engine is turned by hand, in this thread: what it would raise is raised here
 """
 
 import random
+import re
 import struct
+import subprocess
+import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from importlib.util import find_spec
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -91,8 +97,8 @@ class Hall:
 
     def turn(self) -> None:
         """Let the engine work on all that was sent, and hear what it says."""
-        counters = self.engine._ingest.counters
-        self._wait(lambda: counters["messages"] == self.sent and self.answered == self.asked)
+        ingest = self.engine._ingest
+        self._wait(lambda: ingest.counters()["messages"] == self.sent and self.answered == self.asked)
 
     def settle(self) -> None:
         """Hear what is under way, and ask again for what got lost."""
@@ -117,7 +123,7 @@ class Hall:
         self.engine._live.readers.work()
         while self.engine._ingest.work():
             pass
-        self.engine._ingest.acknowledge(every=True)
+        self.engine._ingest.acks.acknowledge()
         while self.engine._control.work():
             pass
         while self._control.poll(0):
@@ -225,55 +231,74 @@ def _record(numbers: Iterator[int], handle: int) -> bytes:
 
 def malformed(examples: int, number: int = 0) -> Row:
     """Send hostile messages to ingest and control, and a good stream beside; compare it with a run without them."""
-    calm, _ = _play(examples, None)
-    disturbed, refused = _play(examples, number)
-    differ = sum(calm.get(key) != disturbed.get(key) for key in calm.keys() | disturbed.keys())
-    result = f"{refused:,} records refused, no crash; {differ} of {len(calm):,} messages of the good stream differ"
-    bad = differ + (len(calm) < examples // BATCH)
+    clean = calm(examples)
+    disturbed, refused = _disturbed(examples, number)
+    differ = sum(clean.get(key) != disturbed.get(key) for key in clean.keys() | disturbed.keys())
+    result = f"{refused:,} records refused, no crash; {differ} of {len(clean):,} messages of the good stream differ"
+    bad = differ + (len(clean) < examples // BATCH)
     return Row("malformed messages on ingest and control", examples, result, bad, "no crash, others bit-identical")
 
 
-def _play(examples: int, number: int | None) -> tuple[Found, int]:
-    """Send a record of the good stream after every batch of hostile messages, or without them."""
-    x = signal(examples // BATCH)
+class Play:
+    """Send a record of the good stream after every batch of hostile messages, or without them.
+
+    examples  : of hostile messages, that there will be
+    disturbed : they are really sent
+    """
+
+    def __init__(self, hall: Hall, examples: int, disturbed: bool) -> None:
+        self._hall, self._disturbed = hall, disturbed
+        self._x = signal(examples // BATCH)
+        self._handle, self._theirs = hall.open(GOOD), hall.open(BAD, good=False)
+        self._batch: list[bytes] = []
+        self._seq = 0
+
+    def take(self, recipe: bytes) -> None:
+        """Send one; with the last one of a batch the good record, and let the engine work on all."""
+        hall = self._hall
+        if not self._batch and self._disturbed:
+            # the one before is in quarantine by now
+            self._theirs = hall.open(f"bad/q{self._seq}/m/ecg", good=False)
+        message = hostile(recipe, self._theirs)
+        if self._disturbed:
+            hall.send(message, good=False)
+            hall.ask(message)
+        self._batch.append(message)
+        if len(self._batch) == BATCH:
+            hall.send(good_record(self._handle, self._seq, self._seq, self._x))
+            try:
+                hall.turn()
+            except Exception as error:
+                error.add_note("after one of " + " ".join(each.hex() for each in self._batch))
+                raise
+            self._batch.clear()
+            self._seq += 1
+
+
+def calm(examples: int) -> Found:
+    """Return what the good stream says without hostile messages."""
     with Hall() as hall:
-        handle, theirs = hall.open(GOOD), hall.open(BAD, good=False)
-        batch: list[bytes] = []
-        seq = 0
-
-        def take(recipe: bytes) -> None:
-            nonlocal seq, theirs
-            if not batch and number is not None:
-                theirs = hall.open(f"bad/q{seq}/m/ecg", good=False)  # the last one is in quarantine by now
-            message = hostile(recipe, theirs)
-            if number is not None:
-                hall.send(message, good=False)
-                hall.ask(message)
-            batch.append(message)
-            if len(batch) == BATCH:
-                hall.send(good_record(handle, seq, seq, x))
-                try:
-                    hall.turn()
-                except Exception as error:
-                    error.add_note("after one of " + " ".join(each.hex() for each in batch))
-                    raise
-                batch.clear()
-                seq += 1
-
-        if number is None:
-            for _ in range(examples):
-                take(b"")
-        else:
-            quiet = settings(
-                max_examples=examples,
-                deadline=None,
-                database=None,
-                phases=[Phase.generate],
-                suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-            )
-            quiet(seed_of(number)(given(st.binary(min_size=16, max_size=48))(take)))()
+        play = Play(hall, examples, disturbed=False)
+        for _ in range(examples):
+            play.take(b"")
         hall.settle()
-        return hall.found, hall.engine._ingest.counters["refused"]
+        return hall.found
+
+
+def _disturbed(examples: int, number: int) -> tuple[Found, int]:
+    """Return what it says beside them, and how many records were refused."""
+    with Hall() as hall:
+        quiet = settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+        )
+        play = Play(hall, examples, disturbed=True)
+        quiet(seed_of(number)(given(st.binary(min_size=16, max_size=48))(play.take)))()
+        hall.settle()
+        return hall.found, hall.engine.counters()["refused"]
 
 
 def spoiled(records: int, number: int = 0) -> Row:
@@ -281,16 +306,16 @@ def spoiled(records: int, number: int = 0) -> Row:
     rng = random.Random(number)
     lost = {seq for seq in range(1, records - 1) if rng.random() < 0.01}
     done: dict[str, int] = {"doubled": 0, "cut short": 0, "flipped": 0}
-    calm, wrong = _thinned(records, lost, None, done)
+    clean, wrong = _thinned(records, lost, None, done)
     disturbed, also_wrong = _thinned(records, lost, rng, done)
-    differ = sum(calm.get(key) != disturbed.get(key) for key in calm.keys() | disturbed.keys())
+    differ = sum(clean.get(key) != disturbed.get(key) for key in clean.keys() | disturbed.keys())
     gaps = sorted(body[0] for (topic, _), body in disturbed.items() if topic == f"{THINNED}/gap/")
     runs = sorted((k + 1) * CHUNK for k in lost if k + 1 not in lost)
-    bad = differ + wrong + also_wrong + (gaps != runs) + (len(calm) < records // 2)
+    bad = differ + wrong + also_wrong + (gaps != runs) + (len(clean) < records // 2)
     bad += any(topic == f"{GOOD}/gap/" for topic, _ in disturbed)
     what = ", ".join(f"{n:,} {name}" for name, n in done.items())
     result = (
-        f"{what}: {differ} of {len(calm):,} messages differ; {len(lost):,} records lost, told in {len(gaps):,} gaps"
+        f"{what}: {differ} of {len(clean):,} messages differ; {len(lost):,} records lost, told in {len(gaps):,} gaps"
     )
     return Row("records doubled, cut short, flipped, lost, 1 % each", records, result, bad, "equal; each loss a gap")
 
@@ -338,8 +363,25 @@ def _disturb(hall: Hall, message: bytes, rng: random.Random, done: dict[str, int
         hall.send(bytes(flipped))
 
 
+def guided(runs: int) -> Row:
+    """Let atheris look for malformed messages by the code that they reach, in a process of its own, interpreted."""
+    what, target = "malformed messages, found by coverage", "no crash, others bit-identical"
+    if find_spec("atheris") is None:
+        return Row(what, 0, "not done: atheris is not installed", 0, target)
+    command = [sys.executable, "-m", "benchmarks.faults.guided", f"-runs={runs}", "-max_len=48", "-seed=1"]
+    with tempfile.TemporaryDirectory() as folder:  # where it leaves an input that breaks something
+        done = subprocess.run([*command, f"-artifact_prefix={folder}/"], capture_output=True, text=True, check=False)
+        broken = [path.read_bytes().hex() for path in Path(folder).iterdir()]
+    reached = re.findall(r"cov: (\d+)", done.stderr)
+    result = f"{reached[-1] if reached else 0} places of the code reached"
+    if done.returncode:
+        result += f"; ended with {done.returncode} after {broken}: {done.stderr.strip().splitlines()[-1]}"
+    return Row(what, runs, result, int(done.returncode != 0), target)
+
+
 def run(long: bool) -> Iterator[Row]:
     """Do it all; hypothesis gets its million in portions, since it remembers what it has tried."""
     for number in range(50 if long else 1):
         yield malformed(20_000, number)
+    yield guided(1_000_000 if long else 20_000)
     yield spoiled(100_000)
