@@ -47,16 +47,21 @@ def ppg(seconds: int = 60, seed: int = 0) -> NDArray[np.int16]:
 
 @contextmanager
 def engine(
-    core: int | None = None, journal: Path | None = None, light: bool = False, ports: tuple[int, int, int] = (0, 0, 0)
+    core: int | None = None,
+    journal: Path | None = None,
+    light: bool = False,
+    ports: tuple[int, int, int] = (0, 0, 0),
+    keep_bytes: int = 16 << 30,
 ) -> Iterator[tuple[dict[str, str], psutil.Process]]:
     """Run an engine in its own process, on one core if it is named; give its endpoints and its process.
 
-    journal : file of its journal; None: it has none
-    light   : with the small chain of the tests, which starts at once, and the bounds of a usual engine
-    ports   : of ingest, live and control; 0: any
+    journal    : file of its journal; None: it has none
+    light      : with the small chain of the tests, which starts at once, and the bounds of a usual engine
+    ports      : of ingest, live and control; 0: any
+    keep_bytes : that the journal may come to
     """
     ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_engine, args=(theirs, core, journal, light, ports), daemon=True)
+    process = _SPAWN.Process(target=_engine, args=(theirs, core, journal, light, ports, keep_bytes), daemon=True)
     process.start()
     theirs.close()  # so that a child that dies is noticed
     try:
@@ -96,14 +101,22 @@ def _pin(core: int | None) -> None:
         os.sched_setaffinity(0, {core})
 
 
-def _engine(pipe: Connection, core: int | None, journal: Path | None, light: bool, ports: tuple[int, int, int]) -> None:
+def _engine(
+    pipe: Connection,
+    core: int | None,
+    journal: Path | None,
+    light: bool,
+    ports: tuple[int, int, int],
+    keep_bytes: int,
+) -> None:
     import threading
 
     from vitalcore.streams.engine.engine import Engine
     from vitalcore.streams.journal.journal import Journal
+    from vitalcore.streams.journal.retention import Keep
 
     _pin(core)
-    keeps = None if journal is None else Journal(journal)
+    keeps = None if journal is None else Journal(journal, keep=Keep(size_bytes=keep_bytes))
     ingest, live, control = (f"tcp://127.0.0.1:{port or '*'}" for port in ports)
     if light:
         from tests.streams.chain import Peaks

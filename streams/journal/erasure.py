@@ -9,8 +9,8 @@ from vitalcore.streams.journal import entries
 from vitalcore.streams.journal.archive import checksum, count_streams, note
 from vitalcore.streams.journal.entries import Entry
 
-ROWS = 500  # of the log looked at in one transaction
-RESULTS = 2000  # removed in one
+ROWS = 100  # of the log looked at in one transaction
+RESULTS = 200  # removed in one
 BUSY_MS = 5000  # until a transaction gives up waiting for a lock
 
 

@@ -23,28 +23,15 @@ from vitalcore.streams.journal.archive import (
     count_streams,
     note,
     unreadable,
-    used_bytes,
 )
 from vitalcore.streams.journal.entries import Entry
 from vitalcore.streams.journal.erasure import Erasure, erase
+from vitalcore.streams.journal.retention import Keep, tidy
 
 LEVELS = {"journaled": "NORMAL", "fsynced": "FULL"}
 RETRY_S = 1.0  # between attempts on a disk that refuses
 TIDY_S = 10.0
-TIDY_ROWS = 2000  # deleted in one transaction
 PAUSE_S = 0.05  # until a file that is being read is tried again
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Bound what the journal holds; what recovery needs is kept beyond it.
-
-    age_s      : s, of entries and results
-    size_bytes : of the file
-    """
-
-    age_s: float = 7 * 86400.0
-    size_bytes: int = 16 << 30
 
 
 @dataclass
@@ -218,7 +205,7 @@ class Journal:
                     elif batch is None and job.at >= job.last:
                         time.sleep(PAUSE_S)
                 if time.monotonic() >= tidy_at:
-                    tidy_at = time.monotonic() + (0.0 if _tidy(database, self._keep) else TIDY_S)
+                    tidy_at = time.monotonic() + (0.0 if tidy(database, self._keep) else TIDY_S)
             except (sqlite3.Error, OSError) as error:
                 self.failure = str(error)
                 self.refused += 1
@@ -293,37 +280,3 @@ def _write(database: sqlite3.Connection, batch: _Batch) -> None:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
-
-
-def _tidy(database: sqlite3.Connection, keep: Keep) -> bool:
-    """Delete what is too old or too much, some at a time; tell whether more is."""
-    now_ns = time.time_ns()
-    before_ns = now_ns - int(keep.age_s * 1e9)
-    low = _low(database)
-    too_much = used_bytes(database) > keep.size_bytes
-    # from the oldest on, without a hole, whatever the clock has done; what claims to be of the future is old
-    young = "SELECT coalesce(min(id), ?) FROM log WHERE t_ns BETWEEN ? AND ? AND NOT ?"
-    (stop,) = database.execute(young, (low + 1, before_ns, now_ns, too_much)).fetchone()
-    database.execute("BEGIN IMMEDIATE")
-    old = database.execute(
-        "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE id < ? ORDER BY id LIMIT ?)",
-        (min(stop, low + 1), TIDY_ROWS),
-    ).rowcount
-    old += database.execute(
-        "DELETE FROM result WHERE rowid IN (SELECT rowid FROM result WHERE t_ns < ? OR ? ORDER BY t_ns LIMIT ?)",
-        (before_ns, too_much, TIDY_ROWS),
-    ).rowcount
-    # a handle is known as long as there are records with it: until the next one of its stream is older than all of them
-    (oldest,) = database.execute("SELECT coalesce(min(id), ?) FROM log", (low + 1,)).fetchone()
-    database.execute(
-        "DELETE FROM opening WHERE id < ? AND EXISTS"
-        " (SELECT 1 FROM opening AS later WHERE later.key = opening.key AND later.id > opening.id AND later.id <= ?)",
-        (oldest, oldest),
-    )
-    database.execute("COMMIT")
-    return old > 0
-
-
-def _low(database: sqlite3.Connection) -> int:
-    found = database.execute("SELECT value, crc FROM meta WHERE name = 'low'").fetchone()
-    return int(found[0]) if found and found[1] == checksum(b"", "low", found[0]) else 0

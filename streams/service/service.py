@@ -15,7 +15,8 @@ from typing import Any
 from vitalcore import alarms, warm
 from vitalcore.errors import VitalcoreError
 from vitalcore.streams.engine.engine import Engine, parts
-from vitalcore.streams.journal.journal import Journal, Keep
+from vitalcore.streams.journal.journal import Journal
+from vitalcore.streams.journal.retention import Keep
 from vitalcore.streams.process import log, notify
 from vitalcore.streams.security.guard import Security
 from vitalcore.streams.service import http

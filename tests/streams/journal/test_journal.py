@@ -4,7 +4,6 @@ import resource
 import signal
 import sqlite3
 import stat
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tests.streams.journal.test_entries import body, record
 from vitalcore.errors import JournalError
 from vitalcore.streams.journal import entries
 from vitalcore.streams.journal.archive import Page, Save
-from vitalcore.streams.journal.journal import Journal, Keep
+from vitalcore.streams.journal.journal import Journal
 
 KEY = "icu/p1/monitor/ecg"
 TOPIC = f"{KEY}/beat/"
@@ -103,32 +102,6 @@ def test_a_flipped_bit_in_a_row_is_named_and_the_other_rows_stand(path: Path) ->
     assert list(second.archive.pages(TOPIC, 0, 9)) == []
     assert second.archive.damage == ["entry 2", f"the state of {KEY}", f"results 0 to 9 of {TOPIC}"]
     second.close()
-
-
-def test_what_is_too_old_goes_and_what_recovery_needs_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vitalcore.streams.journal.journal.TIDY_S", 0.05)
-    made = Journal(path, keep=Keep(age_s=60))
-    old_ns, new_ns = time.time_ns() - 120 * 10**9, time.time_ns()
-    for t_ns in (old_ns, old_ns, old_ns, new_ns):
-        made.append(entries.RECORDS, t_ns, b"x")
-    made.save(Save(KEY, 2, b"state"), [Page(TOPIC, 0, 1, old_ns, b"old"), Page(TOPIC, 2, 3, new_ns, b"new")])
-    commit(made, low=2)
-    assert wait_for(lambda: [entry.id for entry in made.archive.entries()] == [3, 4])
-    assert [page.body for page in made.archive.pages(TOPIC, 0, 9)] == [b"new"]
-    made.close()
-
-
-def test_a_journal_stays_below_its_size(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vitalcore.streams.journal.journal.TIDY_S", 0.0)
-    made = Journal(path, keep=Keep(size_bytes=1 << 20))
-    for _ in range(60):
-        number = made.append(entries.RECORDS, time.time_ns(), bytes(1 << 16))
-        commit(made, low=number)
-    assert wait_for(lambda: made.archive.size_bytes() < 1 << 20)
-    assert path.stat().st_size < 3 << 20
-    left = [entry.id for entry in made.archive.entries(0)]
-    assert left == list(range(left[0], 61)) if left else made.last_id == 60
-    made.close()
 
 
 def test_a_disk_that_refuses_is_named_and_nothing_is_lost_when_it_heals(path: Path) -> None:
