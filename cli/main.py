@@ -9,37 +9,22 @@ import click
 from vitalcore.errors import VitalcoreError
 
 # each in a module of its name; what `--help` says of it without importing it
-COMMANDS = {
+COMMANDS: dict[str, str] = {
     "demo": "Play real signals to an engine and watch it, for 30 s.",
     "serve": "Run an engine for gateways and subscribers.",
-    "gateway": (
-        "vitalcore.cli.commands.gateway:gateway",
-        "Send what a device measures to an engine, as a config file says.",
-    ),
+    "gateway": "Send what a device measures to an engine, as a config file says.",
     "replay": "Send a file to an engine as if it were measured now.",
-    "watch": (
-        "vitalcore.cli.commands.watch:watch",
-        "Show what an engine says: strips, rhythm, alarms, rates, quality.",
-    ),
-    "alarms": (
-        "vitalcore.cli.commands.alarms:alarms",
-        "List the alarms of an engine, acknowledge them, change limits.",
-    ),
+    "watch": "Show what an engine says: strips, rhythm, alarms, rates, quality.",
+    "alarms": "List the alarms of an engine, acknowledge them, change limits.",
     "analyze": "Analyse recordings: tables and a report for each.",
     "simulate": "Make ECG test signals whose truth is known.",
     "score": "Compare results with reference annotations.",
     "inspect": "Show what a file holds and what would be analysed.",
     "warmup": "Compile every kernel once.",
-    "journal": (
-        "vitalcore.cli.commands.journal:journal",
-        "List, check, export, erase and salvage what an engine has kept.",
-    ),
+    "journal": "List, check, export, erase and salvage what an engine has kept.",
     "keys": "Make keys; say who may write, read and control which streams.",
     "audit": "Check an engine's audit log.",
-    "doctor": (
-        "vitalcore.cli.commands.doctor:doctor",
-        "Look at this machine: what is there, what is wrong, what to do.",
-    ),
+    "doctor": "Look at this machine: what is there, what is wrong, what to do.",
 }
 
 

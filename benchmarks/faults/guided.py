@@ -8,9 +8,11 @@ import sys
 
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 
-import atheris  # pyright: ignore[reportMissingImports] # it has no wheel for every machine
+import atheris  # type: ignore[import-not-found,unused-ignore]  # it has no wheel for every machine
 
-with atheris.instrument_imports(include=["vitalcore.streams", "vitalcore.kernels.wire"]):
+with atheris.instrument_imports(  # pyright: ignore[reportAttributeAccessIssue]  # its stubs are incomplete
+    include=["vitalcore.streams", "vitalcore.kernels.wire"]
+):
     from benchmarks.faults.frames import BATCH, Hall, Play, calm
 
 PORTION = 80 * BATCH  # messages to an engine

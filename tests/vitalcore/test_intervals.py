@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from vitalcore import findings
+from vitalcore import findings, intervals
 from vitalcore.errors import ParameterError
 from vitalcore.kernels.core.finding import FINDING, P_ON, QRS_OFF, QRS_ON, RR_S, T_OFF, WAVES
-from vitalcore.results import intervals
 
 
 @pytest.mark.parametrize("formula", intervals.FORMULAS)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalcore import catalogue
+from vitalcore import catalogue, intervals
 from vitalcore import findings as named
 from vitalcore.alarms import PRIORITIES, STATES
 from vitalcore.analyze import Result, Results
 from vitalcore.errors import VitalcoreError
-from vitalcore.results import intervals
 from vitalcore.version import version
 
 if TYPE_CHECKING:
