@@ -57,11 +57,16 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what vitalcore refuses is one line and exit code 1."""
+        """Run the command; what vitalcore refuses, or a file system, is one line and exit code 1."""
         try:
             return super().invoke(ctx)
         except VitalcoreError as error:
             click.echo(f"vitalcore: {error}", err=True)
+            sys.exit(1)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"vitalcore: {error.filename}: {error.strerror}", err=True)
             sys.exit(1)
 
 

@@ -22,6 +22,7 @@ ASK_NS = 1_000_000_000
 MAX_WAITING = 1024  # messages of one topic held back while a hole is asked for
 MAX_ITEMS = 4096
 TRIES = 5  # a connection that has broken is noticed within three seconds
+SETTLE_S = 0.02  # from the handshake until the engine has the subscriptions, which leave just behind it
 _NEWEST = (1 << 63) - 1  # a hole up to what was said last, whichever number that has
 
 
@@ -99,6 +100,7 @@ class Subscriber:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._live = self._control = self._shakes = None
         self._connected = self._was_connected = False
+        self._joined_s = 0.0  # when the live connection came up last
         try:
             events = int(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
             self._live = sockets.connect(self._context, zmq.SUB, live, server_key=server_key, keys=keys, events=events)
@@ -197,6 +199,7 @@ class Subscriber:
             self._work(50)
             if time.monotonic() > end and not self._connected:
                 raise ProtocolError("the engine has not answered on its live endpoint in 2 s")
+        time.sleep(max(0.0, self._joined_s + SETTLE_S - time.monotonic()))
         return self.request("STATUS", **fields)
 
     def _work(self, timeout_ms: int, mark: int = 0) -> dict[str, Any] | None:
@@ -208,6 +211,7 @@ class Subscriber:
         if self._shakes in ready:
             event = parse_monitor_message(self._shakes.recv_multipart())["event"]
             self._connected = event != zmq.EVENT_DISCONNECTED
+            self._joined_s = time.monotonic()
             if self._connected and self._was_connected:
                 self._rejoin()
             self._was_connected |= self._connected

@@ -166,7 +166,7 @@ def arguments(n: int, seed: int = 0) -> Row:
             words.append("--no-such-option")
         done = CliRunner().invoke(main, words, input="")
         if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise RuntimeError(f"{words} ends with {done.exception!r}") from done.exception
+            raise RuntimeError(f"{[word[:40] for word in words]}: {repr(done.exception)[:200]}") from done.exception
         if done.exit_code:
             raise VitalcoreError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "")
 

@@ -63,7 +63,7 @@ class Live:
         stop = 0
         while stop < len(rows):
             start, stop = stop, _together(rows, stop)
-            stream = self._stream(table, rows[start][0])
+            stream = self._streams.by_row[table.rows[rows[start][0]]]
             if stream is None or stream in failed:
                 continue
             try:
@@ -71,11 +71,6 @@ class Live:
             except Exception as error:  # a chain has found what can't be: its neighbours have not
                 failed[stream] = error
         return failed
-
-    def _stream(self, table: Table, slot: int) -> Stream | None:
-        """Return the stream of a slot; None where no stream has it, whatever a chain of Python code says."""
-        row = int(table.rows[slot]) if 0 <= slot < len(table.rows) else -1
-        return self._streams.by_row[row] if row >= 0 else None
 
     def _find(self, stream: Stream, timed: bool, rows: list[messages.Row], arrival_ns: int) -> None:
         """Publish findings of a stream that make one message."""

@@ -224,6 +224,8 @@ def verify(path: Path, known_hash: str = "") -> Verdict:
 
     Errors: ParameterError where a file can't be read.
     """
+    if not path.name:
+        raise ParameterError(f"can't read {path}: it is no file")
     numbers = [k for k in range(KEPT, -1, -1) if _older(path, k).exists()] or [0]
     before, n, gone, ended, met = _NONE, 0, 0, False, not known_hash
 

@@ -74,8 +74,9 @@ def read(path: Path, hints: Hints = Hints()) -> Recording:  # noqa: B008 frozen
             raise ReadError(f"{path}: the description of its recording doesn't fit its columns") from None
     try:
         frame = found.to_pandas()
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        raise ReadError(f"{path}: not a table of numbers ({str(error).splitlines()[0][:120]})") from None
+    except Exception as error:  # whatever pandas meets in a damaged description of its own
+        text = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise ReadError(f"{path}: not a table of numbers ({text})") from None
     return table.recording(path, frame.reset_index() if frame.index.name else frame, hints, header=True)
 
 

@@ -12,6 +12,7 @@ from vitalcore.errors import ReadError
 
 MIN_FS_HZ, MAX_FS_HZ = Fraction(1, 100), Fraction(100_000)
 MAX_GAP_S = 86_400
+MAX_TIME_S = 1e12  # 30,000 years
 _WINDOW = 10  # samples on each side of a suspected gap that say where the time line was
 _SPAN = 100  # intervals over which the rounding of the times evens out
 
@@ -52,9 +53,11 @@ def grid(path: Path, t: NDArray[np.float64], stated: Fraction | None = None) -> 
 
     Errors: ReadError for times that go back, jump too far, or are uneven.
     """
-    intervals = np.diff(t)
     if not np.isfinite(t).all():
         raise ReadError(f"{path}: the time in row {int(np.argmin(np.isfinite(t))) + 1} is missing")
+    if (far := np.abs(t) > MAX_TIME_S).any():
+        raise ReadError(f"{path}: the time in row {int(np.argmax(far)) + 1} is {t[far][0]:g} s; no clock shows that")
+    intervals = np.diff(t)
     if (intervals < 0).any():
         raise ReadError(f"{path}: time goes back after row {int(np.argmax(intervals < 0)) + 1}")
     span = min(_SPAN, len(t) - 1)
@@ -67,15 +70,15 @@ def grid(path: Path, t: NDArray[np.float64], stated: Fraction | None = None) -> 
     longest = int(np.argmax(np.diff(breaks)))
     run = t[breaks[longest] + 1 : breaks[longest + 1] + 1]
     if len(run) >= 2 * _WINDOW:
-        step = 1 / float(_fit(run, np.arange(len(run)))[0])
+        step = 1 / float(check_rate(path, _fit(run, np.arange(len(run)))[0]))
     places = _places(path, t, breaks, step)
     found, off = _fit(t, places)
+    fs_hz = check_rate(path, found)
     jitter, slope = float(off.max()), 1 / float(found)
     if jitter > max(5 * slope, 0.1, 1e-3 * (t[-1] - t[0])):  # clocks wander a little
         raise ReadError(
             f"{path}: times are uneven (row {int(np.argmax(off)) + 1} is {jitter:.3g} s off); resample to an even rate"
         )
-    fs_hz = check_rate(path, found)
     if stated is not None:
         if abs(float(stated / fs_hz) - 1) > 0.01:
             raise ReadError(f"{path}: --fs says {float(stated):g} Hz, its times say {float(fs_hz):g} Hz")

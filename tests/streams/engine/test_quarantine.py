@@ -122,7 +122,7 @@ def test_a_finding_that_can_not_be_said_closes_its_stream_and_the_others_are_the
     assert (counters["quarantined"], counters["quarantines"], counters["streams"]) == (1, 1, 3)
 
 
-def test_a_finding_of_a_stream_that_is_not_there_is_left_out_and_all_else_is_the_same() -> None:
+def test_a_finding_of_a_stream_that_is_not_there_closes_who_found_it_and_the_others_are_the_same_to_the_bit() -> None:
     x = signals()
     clean, _ = run(x, Lying())
     for k in (1, 2):
@@ -130,7 +130,8 @@ def test_a_finding_of_a_stream_that_is_not_there_is_left_out_and_all_else_is_the
     rough, counters = run(x, Lying())
     others = {key for key in clean if not key[0].startswith((KEYS[1], KEYS[2]))}
     assert {key: rough.get(key) for key in others} == {key: clean[key] for key in others}
-    assert counters["quarantined"] == 0
+    assert len(others) > 20
+    assert (counters["quarantined"], counters["streams"]) == (2, 2)
 
 
 def test_findings_that_can_not_be_said_in_a_gap_or_at_the_end_harm_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
