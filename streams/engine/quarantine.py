@@ -46,18 +46,20 @@ class Quarantine:
         mine = rows["row"] >= 0
         if not self._in_a_row and not (mine & (rows["code"] == int(Code.BAD_FRAME))).any():
             return []
-        failing = []
+        failing: dict[int, None] = {}
         for row, code, handle in rows[["row", "code", "stream"]][mine].tolist():
+            if row in failing:
+                continue  # whatever has come behind
             if code == Code.BAD_FRAME:
-                before, n = self._in_a_row.get(row, (handle, 0))
-                self._in_a_row[row] = handle, n + 1 if before == handle else 1
-                if self._in_a_row[row][1] == REFUSALS:
-                    failing.append(row)
+                before, n = self._in_a_row.pop(row, (handle, 0))
+                n = n + 1 if before == handle else 1
+                if n == REFUSALS:
+                    failing[row] = None
+                else:
+                    self._in_a_row[row] = handle, n
             elif code == 0:
                 self._in_a_row.pop(row, None)
-        for row in failing:
-            del self._in_a_row[row]
-        return failing
+        return list(failing)
 
     def close(self, name: str, places: Mapping[str, int], why: str) -> None:
         """Close a stream; its session goes on behind what was taken of it.

@@ -11,6 +11,7 @@ from tests.streams import chain
 from tests.streams.conftest import Peer, Running, wait_for
 from tests.streams.engine.test_ingest import record
 from vitalcore.kernels.core.finding import BEAT, FINDING, LABEL
+from vitalcore.kernels.wire.records import ROW
 from vitalcore.operator import Design, Signal
 from vitalcore.streams.engine import quarantine
 from vitalcore.streams.gateway.gateway import Gateway
@@ -188,6 +189,15 @@ def test_records_that_break_the_format_again_and_again_close_their_stream(monkey
     for each in (peer, other):
         each.close()
     running.stop()
+
+
+@pytest.mark.parametrize("behind", [(), (0,), (1,) * 20, (0, *(1,) * 20), (1, 0, 1)])
+def test_what_arrives_with_the_last_bad_record_changes_nothing(behind: tuple[int, ...]) -> None:
+    codes = (*(1,) * quarantine.REFUSALS, *behind)  # 1 is BAD_FRAME
+    rows = np.zeros(len(codes) + 1, ROW)
+    rows["row"], rows["stream"], rows["code"] = 3, 77, (*codes, 0)
+    rows[-1]["row"] = 4
+    assert quarantine.Quarantine().failing(rows) == [3]
 
 
 def test_bad_records_with_good_ones_between_close_nothing(running: Running, peer: Peer) -> None:
