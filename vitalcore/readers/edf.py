@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vitalcore.errors import ReadError
 from vitalcore.readers.kinds import Column, Hints, tracks
-from vitalcore.readers.rate import MAX_GAP_S, check_rate
+from vitalcore.readers.rate import MAX_GAP_S, check_missing, check_rate
 from vitalcore.readers.recording import Recording
 
 
@@ -102,6 +102,7 @@ def _spread(
         raise ReadError(
             f"{path}: a pause of over {MAX_GAP_S} s after record {int(np.argmax(steps)) + 1}; split it there"
         )
+    check_missing(path, int(places[-1]) + n - len(places) * n)
     out = np.full(int(places[-1]) + n, np.nan)
     out[(places[:, None] + np.arange(n)).ravel()] = values[: len(places) * n]
     return out

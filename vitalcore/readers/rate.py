@@ -13,6 +13,7 @@ from vitalcore.errors import ReadError
 MIN_FS_HZ, MAX_FS_HZ = Fraction(1, 100), Fraction(100_000)
 MAX_GAP_S = 86_400
 MAX_TIME_S = 1e12  # 30,000 years
+MAX_MISSING = 20_000_000  # samples that all gaps of a recording may come to: they take memory
 _WINDOW = 10  # samples on each side of a suspected gap that say where the time line was
 _SPAN = 100  # intervals over which the rounding of the times evens out
 
@@ -43,6 +44,15 @@ def check_rate(path: Path, fs_hz: Fraction) -> Fraction:
             f"{path}: rate is {float(fs_hz):g} Hz; it must lie between {float(MIN_FS_HZ):g} and {float(MAX_FS_HZ):g} Hz"
         )
     return fs_hz
+
+
+def check_missing(path: Path, n: int) -> None:
+    """Refuse a recording that is mostly gaps.
+
+    Errors: ReadError
+    """
+    if n > MAX_MISSING:
+        raise ReadError(f"{path}: its gaps come to {n:,} samples, the limit is {MAX_MISSING:,}; split it there")
 
 
 def grid(path: Path, t: NDArray[np.float64], stated: Fraction | None = None) -> Grid:
@@ -123,4 +133,5 @@ def _places(path: Path, t: NDArray[np.float64], breaks: NDArray[np.int64], step:
         if lost > MAX_GAP_S:
             raise ReadError(f"{path}: time jumps by {lost:.0f} s after row {at + 1}; split the file there")
         extra[at] = max(math.floor(lost / step + 0.4), 0)  # times rounded to two samples leave up to half a step
+    check_missing(path, int(extra.sum()))
     return np.concatenate([[0], np.cumsum(1 + extra)])

@@ -25,6 +25,7 @@ _INDEX = re.compile(r"|index|frame|frames|sample|samples|sample ?(no|number|inde
 _SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3, "us": 1e-6,
             "µs": 1e-6, "ns": 1e-9, "min": 60.0}  # fmt: skip
 _LIKELY_HZ = (20.0, 5000.0)  # of a signal whose time column names no unit
+_LATEST = 1e20  # ns since 1970, some thousand years from now
 _EPOCH_S = (5e8, 5e9)  # 1985 to 2128: times like these are counted from 1970
 
 
@@ -148,6 +149,7 @@ def _seconds(
             return _seconds(path, pd.to_datetime(series, format="ISO8601"), name, stated)
         except (ValueError, TypeError):
             raise ReadError(f"{path}: column {name} holds no times that can be read (s, ms or ISO 8601)") from None
+    t = np.where(np.abs(t) < _LATEST, t, np.nan)  # what no clock shows is missing
     plain, unit = split_unit(name)
     suffix = re.split(r"[\s_]+", plain.lower())[-1]
     scale = _SECONDS.get(unit.lower()) or _SECONDS.get(suffix if suffix != plain.lower() or suffix == "ms" else "")

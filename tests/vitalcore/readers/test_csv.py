@@ -181,3 +181,13 @@ def test_the_time_column_of_a_real_ppg_is_in_ms() -> None:
     assert track.fs_hz is not None
     assert abs(float(track.fs_hz) - 1000 / 8.54790319355) < 1e-4
     assert (track.n_samples, track.n_missing) == (15_000, 0)
+
+
+@pytest.mark.parametrize("cell", ["inf", "-inf", "1e300"])
+def test_a_time_that_is_none_is_missing(tmp_path: Path, cell: str) -> None:
+    rows = points(",")
+    rows[7] = f"{cell},0.5"
+    path = tmp_path / "a.csv"
+    path.write_text(text(rows, "time [s],II"))
+    with pytest.raises(ReadError, match="the time in row 8 is missing"):
+        read(path)

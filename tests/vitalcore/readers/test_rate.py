@@ -93,3 +93,18 @@ def test_no_rate_below_or_above_what_signals_have() -> None:
     for rate in (Fraction(0), Fraction(1, 1000), Fraction(200_000)):
         with pytest.raises(ReadError, match="must lie between"):
             check_rate(PATH, rate)
+
+
+def test_a_recording_that_is_mostly_gaps_is_refused_before_it_takes_memory() -> None:
+    burst = np.arange(500) / 250
+    t = np.concatenate([burst + k * 80_000 for k in range(20)])  # each gap is shorter than a day
+    with pytest.raises(ReadError, match=r"its gaps come to 3[78]\d,\d{3},\d{3} samples, the limit is 20,000,000"):
+        grid(PATH, t)
+
+
+@pytest.mark.parametrize("value", [1e13, -1e300])
+def test_a_time_that_no_clock_shows_is_refused(value: float) -> None:
+    t = np.arange(100) / 250
+    t[7] = value
+    with pytest.raises(ReadError, match=r"the time in row 8 is .*; no clock shows that"):
+        grid(PATH, t)
