@@ -34,8 +34,6 @@ const link = {
 const live = new Subscriber({ ...link, receiveHighWaterMark: 20_000 })
 const control = new Dealer(link)
 for (const socket of asked.keys ? [live, control] : []) useKeys(socket, asked.keys, asked["server-key"])
-live.connect(asked.live)
-control.connect(asked.control)
 live.subscribe(prefix)
 if (prefix.includes("/")) live.subscribe(`${prefix.split("/")[0]}/-/-/-/heartbeat/`)
 
@@ -213,6 +211,8 @@ live.events.on("handshake", () => {
   }
 })
 process.on("SIGINT", finish).on("SIGTERM", finish)
+live.connect(asked.live) // now that its events are heard
+control.connect(asked.control)
 setInterval(() => {
   askAgain()
   if (asked.quiet && Date.now() - heardAt > 1000 * Number(asked.quiet)) finish()

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,7 +82,11 @@ class Program:
 
     def wait_until_ready(self) -> None:
         assert self._process.stderr is not None
-        assert self._process.stderr.readline() == "subscriber: ready\n"
+        patience = threading.Timer(60, self._process.kill)
+        patience.start()
+        said = self._process.stderr.readline()
+        patience.cancel()
+        assert said == "subscriber: ready\n"
 
     def end(self) -> tuple[int, list[dict[str, Any]], str]:
         """Close its input; return the exit code, the lines of JSON and what was said beside them."""
