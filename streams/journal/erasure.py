@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from vitalcore.streams.journal import entries
-from vitalcore.streams.journal.archive import checksum, count_streams, note
+from vitalcore.streams.journal.archive import checksum, count_streams, note, transaction
 from vitalcore.streams.journal.entries import Entry
 
 ROWS = 100  # of the log looked at in one transaction
@@ -38,8 +38,7 @@ def erase(database: sqlite3.Connection, job: Erasure) -> bool:
 
     Entries that held other streams too are written again without them.
     """
-    database.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(database):
         inside = job.prefix, job.prefix[:-1] + "0"  # which is what follows a slash
         if job.openings is None:
             rows = database.execute(
@@ -83,11 +82,6 @@ def erase(database: sqlite3.Connection, job: Erasure) -> bool:
                 "DELETE FROM opening WHERE key >= ? AND key < ? AND id <= ?", (*inside, job.last)
             ).rowcount
         note(database, streams=count_streams(database))
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
     if done:
         database.execute("PRAGMA busy_timeout = 0")  # commits don't wait for whoever reads the file
         (busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -22,6 +22,7 @@ from vitalcore.streams.journal.archive import (
     connect,
     count_streams,
     note,
+    transaction,
     unreadable,
 )
 from vitalcore.streams.journal.entries import Entry
@@ -247,8 +248,7 @@ def lock(path: Path) -> IO[bytes]:
 
 
 def _write(database: sqlite3.Connection, batch: _Batch) -> None:
-    database.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(database):
         # where damage has made up a number, its row gives way
         database.executemany(
             "INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?)",
@@ -275,8 +275,3 @@ def _write(database: sqlite3.Connection, batch: _Batch) -> None:
         if batch.saves:
             numbers["streams"] = count_streams(database)
         note(database, **numbers)
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vitalcore.streams.journal.archive import checksum, used_bytes
+from vitalcore.streams.journal.archive import checksum, transaction, used_bytes
 
 BYTES = 1 << 20  # removed in one transaction: commits don't wait for it long, and nothing piles up meanwhile
 
@@ -34,26 +34,30 @@ def tidy(database: sqlite3.Connection, keep: Keep) -> bool:
     # from the oldest on, without a hole, whatever the clock has done; what claims to be of the future is old
     young = "SELECT coalesce(min(id), ?) FROM log WHERE t_ns BETWEEN ? AND ? AND NOT ?"
     (stop,) = database.execute(young, (low + 1, before_ns, now_ns, too_much)).fetchone()
-    database.execute("BEGIN IMMEDIATE")
-    entries = _some(
-        database.execute("SELECT id, length(body) FROM log WHERE id < ? ORDER BY id", (min(stop, low + 1),))
-    )
-    database.executemany("DELETE FROM log WHERE id = ?", entries)
-    (oldest, oldest_ns) = database.execute("SELECT coalesce(min(id), ?), t_ns FROM log", (low + 1,)).fetchone()
-    if too_much:
-        before_ns = oldest_ns if entries and oldest_ns is not None else now_ns
-    results = _some(
-        database.execute("SELECT rowid, length(body) FROM result WHERE t_ns < ? ORDER BY t_ns", (before_ns,))
-    )
-    database.executemany("DELETE FROM result WHERE rowid = ?", results)
-    # a handle is known as long as there are records with it: until the next one of its stream is older than all of them
+    with transaction(database):
+        entries = _some(
+            database.execute("SELECT id, length(body) FROM log WHERE id < ? ORDER BY id", (min(stop, low + 1),))
+        )
+        database.executemany("DELETE FROM log WHERE id = ?", entries)
+        (oldest, oldest_ns) = database.execute("SELECT coalesce(min(id), ?), t_ns FROM log", (low + 1,)).fetchone()
+        if too_much:
+            before_ns = oldest_ns if entries and oldest_ns is not None else now_ns
+        results = _some(
+            database.execute("SELECT rowid, length(body) FROM result WHERE t_ns < ? ORDER BY t_ns", (before_ns,))
+        )
+        database.executemany("DELETE FROM result WHERE rowid = ?", results)
+        if not (entries or results):  # nothing more goes just now
+            _forget_handles(database, oldest)
+    return bool(entries or results)
+
+
+def _forget_handles(database: sqlite3.Connection, oldest: int) -> None:
+    """Delete openings whose handles no entry from `oldest` on can have: the next one of the stream is older, too."""
     database.execute(
         "DELETE FROM opening WHERE id < ? AND EXISTS"
         " (SELECT 1 FROM opening AS later WHERE later.key = opening.key AND later.id > opening.id AND later.id <= ?)",
         (oldest, oldest),
     )
-    database.execute("COMMIT")
-    return bool(entries or results)
 
 
 def _some(rows: Iterable[tuple[int, int]]) -> list[tuple[int]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vitalcore.errors import JournalError
 from vitalcore.streams.journal import journal, wal
-from vitalcore.streams.journal.archive import Archive, checksum, connect, note
+from vitalcore.streams.journal.archive import Archive, checksum, connect, note, transaction
 
 _BATCH = 500  # rows in a transaction
 
@@ -91,8 +91,7 @@ def _copy(archive: Archive, new: Path) -> dict[str, int]:
 
 def _insert(database: sqlite3.Connection, table: str, rows: list[tuple[object, ...]]) -> None:
     if rows:
-        database.execute("BEGIN")
         marks = ", ".join("?" * len(rows[0]))
-        database.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
-        database.execute("COMMIT")
+        with transaction(database):
+            database.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
         rows.clear()
