@@ -14,6 +14,8 @@ import psutil
 import zmq
 from numpy.typing import NDArray
 
+from vitalcore.streams.journal.retention import Keep
+
 FS_HZ = 250
 CHUNK = 10  # samples: 40 ms
 PPG_HZ = 100
@@ -51,17 +53,17 @@ def engine(
     journal: Path | None = None,
     light: bool = False,
     ports: tuple[int, int, int] = (0, 0, 0),
-    keep_bytes: int = 16 << 30,
+    keep: Keep | None = None,
 ) -> Iterator[tuple[dict[str, str], psutil.Process]]:
     """Run an engine in its own process, on one core if it is named; give its endpoints and its process.
 
-    journal    : file of its journal; None: it has none
-    light      : with the small chain of the tests, which starts at once, and the bounds of a usual engine
-    ports      : of ingest, live and control; 0: any
-    keep_bytes : that the journal may come to
+    journal : file of its journal; None: it has none
+    light   : with the small chain of the tests, which starts at once, and the bounds of a usual engine
+    ports   : of ingest, live and control; 0: any
+    keep    : what it keeps; None: what a usual one does
     """
     ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_engine, args=(theirs, core, journal, light, ports, keep_bytes), daemon=True)
+    process = _SPAWN.Process(target=_engine, args=(theirs, core, journal, light, ports, keep), daemon=True)
     process.start()
     theirs.close()  # so that a child that dies is noticed
     try:
@@ -107,16 +109,15 @@ def _engine(
     journal: Path | None,
     light: bool,
     ports: tuple[int, int, int],
-    keep_bytes: int,
+    keep: Keep | None,
 ) -> None:
     import threading
 
     from vitalcore.streams.engine.engine import Engine
     from vitalcore.streams.journal.journal import Journal
-    from vitalcore.streams.journal.retention import Keep
 
     _pin(core)
-    keeps = None if journal is None else Journal(journal, keep=Keep(size_bytes=keep_bytes))
+    keeps = None if journal is None else Journal(journal, keep=keep)
     ingest, live, control = (f"tcp://127.0.0.1:{port or '*'}" for port in ports)
     if light:
         from tests.streams.chain import Peaks

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from benchmarks.faults.rows import Row
 from vitalcore.errors import VitalcoreError
@@ -88,7 +89,7 @@ def recordings(n: int, seed: int = 0) -> Iterator[Row]:
         formats = _formats(folder)
         for opened, _ in formats.values():
             read(opened)  # undamaged, and everything is imported
-        resource.setrlimit(resource.RLIMIT_AS, (_address_space() + ROOM, held[1]))
+        resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + ROOM, held[1]))
         try:
             for what, (opened, spoiled) in sorted(formats.items()):
                 whole = spoiled.read_bytes()
@@ -195,11 +196,6 @@ def _tried(what: str, n: int, attempt: Callable[[], None]) -> Row:
         wrong.append(f"one took {longest_s:.1f} s")
     said = f"{came['read']} read, {came['refused']} refused, {longest_s:.2f} s at most"
     return Row(what, n, "; ".join([said, *sorted(set(wrong))[:5]]), len(wrong), REFUSED)
-
-
-def _address_space() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    return pages * resource.getpagesize()
 
 
 def run(long: bool) -> Iterator[Row]:

@@ -9,13 +9,14 @@ from benchmarks.engines import CHUNK, FS_HZ, LSB_MV, PPG_CHUNK, PPG_HZ, ecg, eng
 from benchmarks.faults.rows import Row
 from benchmarks.load import Load
 from benchmarks.ward import Lane, Outcome, feed
+from vitalcore.streams.journal.retention import Keep
 
 PATIENTS = 1000
 PACK = 50  # records to a message, as a ward's gateway sends them
 LIMIT_MS = 25.0  # p99, from receipt to publishing
 # the last 64 messages of each topic are kept, and what they weigh settles once the windows of 5 minutes are full
 FULL_S = 600.0
-KEEP_BYTES = 2 << 30  # of journal: full before that, so that what is too old goes while the rest comes in
+KEEP = Keep(size_bytes=2 << 30)  # of journal: full before that, so that what is too old goes while the rest comes in
 GROWTH = 0.01  # of memory an hour from then on
 SLACK_MB = 4.0  # that the allocator itself comes and goes by
 
@@ -24,7 +25,7 @@ def ward(patients: int, seconds: float, journal: Path | None, memory_at_s: tuple
     """Feed an ECG of 250 Hz and a PPG of 100 Hz of each patient, in chunks of 40 ms."""
     ack = "received" if journal is None else "journaled"
     with ExitStack() as stack:
-        endpoints, process = stack.enter_context(engine(journal=journal, keep_bytes=KEEP_BYTES))
+        endpoints, process = stack.enter_context(engine(journal=journal, keep=KEEP))
         lanes = {}
         for kind, x, chunk, fs_hz in (("ecg", ecg(), CHUNK, FS_HZ), ("ppg", ppg(), PPG_CHUNK, PPG_HZ)):
             load = stack.enter_context(Load(endpoints["ingest"], patients, PACK, fs_hz, LSB_MV, kind, ack))

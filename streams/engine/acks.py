@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from vitalcore.streams.engine.keeper import Keeper
 from vitalcore.streams.engine.streams import Streams
-from vitalcore.streams.protocol import wire
+from vitalcore.streams.protocol import sockets, wire
 from vitalcore.streams.protocol.wire import Ack, Code
 
 _ACK = np.dtype(
@@ -65,6 +65,10 @@ class Acks:
                 self.send(stream.identity, self.refusal(stream.row, Code.SHUTTING_DOWN))
 
     def refuse(self, identity: bytes, row: int, code: int, stream: int = 0, session: int = 0) -> None:
+        """Refuse a record.
+
+        row : of its stream; -1: it has none, and `stream` and `session` are what it named itself
+        """
         if self._keeper.silent:
             return
         if row >= 0:
@@ -74,6 +78,7 @@ class Acks:
             self.send(identity, wire.encode_ack(Ack(session & (1 << 63) - 1, stream, 0, 0, 0, code)))
 
     def refusal(self, row: int, code: int) -> bytes:
+        """Spell that a stream's records are refused, and which one is expected next."""
         held = self._streams.rows[row]
         session, handle, next_seq = int(held["session"]), int(held["handle"]), int(held["durable_seq"])
         return wire.encode_ack(
@@ -81,10 +86,8 @@ class Acks:
         )
 
     def send(self, identity: bytes, message: bytes) -> None:
-        try:
-            self._socket.send_multipart([identity, message], zmq.NOBLOCK)
-        except zmq.ZMQError:
-            return  # the peer is gone or does not read; what is owed is cumulative and will be owed again
+        """Send a message to a gateway; an acknowledgement that gets lost is owed again with the next one."""
+        sockets.post(self._socket, identity, message)
 
 
 def due(rows: NDArray[np.void], among: NDArray[np.int64] | None) -> NDArray[np.int64]:

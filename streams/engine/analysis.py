@@ -31,9 +31,11 @@ class Analysis:
     ended      : streams, since the start
     """
 
-    def __init__(self, streams: Streams, live: Live, keeper: Keeper, guard: Guard, acks: Acks) -> None:
+    def __init__(
+        self, streams: Streams, live: Live, keeper: Keeper, guard: Guard, acks: Acks, quarantine: Quarantine
+    ) -> None:
         self._streams, self._live, self._keeper, self._guard, self._acks = streams, live, keeper, guard, acks
-        self.quarantine = Quarantine()
+        self._quarantine = quarantine
         self.arrival_ns = 0
         self.ended = 0
 
@@ -160,7 +162,7 @@ class Analysis:
             self._acks.send(stream.identity, self._acks.refusal(stream.row, Code.QUARANTINED))
         self._guard.note("quarantine", why, stream.user, stream.key)
         places = {place: int(row[place]) for place in PLACES}
-        self.quarantine.close(stream.key, places, why)
+        self._quarantine.close(stream.key, places, why)
         self._keeper.closed(stream, places, why)
         _log.warning("%s is closed for a while: %s", log.shown(stream.key), why)
         self._streams.forget(stream)

@@ -13,7 +13,7 @@ from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.streams.engine.keeper import Keeper
 from vitalcore.streams.engine.stream import Message, Stream
 from vitalcore.streams.engine.streams import Streams
-from vitalcore.streams.protocol import maps, wire
+from vitalcore.streams.protocol import maps, sockets, wire
 from vitalcore.streams.protocol.wire import Code, Refusal
 from vitalcore.streams.security.guard import Guard
 
@@ -101,10 +101,7 @@ class Control:
         mark = fields.get("id")
         if isinstance(mark, int | str):
             answer["id"] = mark
-        try:
-            self._socket.send_multipart([identity, maps.pack(**({"type_": answer.pop("type")} | answer))], zmq.NOBLOCK)
-        except zmq.ZMQError:
-            return  # the peer is gone or does not read: it will ask again
+        sockets.post(self._socket, identity, maps.pack(answer.pop("type"), **answer))
 
     def _ping(self, fields: dict[str, Any]) -> dict[str, Any]:
         now_ns = time.time_ns()

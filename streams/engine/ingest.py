@@ -16,7 +16,7 @@ from vitalcore.streams.engine.acks import Acks
 from vitalcore.streams.engine.analysis import Analysis
 from vitalcore.streams.engine.keeper import Keeper
 from vitalcore.streams.engine.live import Live
-from vitalcore.streams.engine.quarantine import REFUSALS
+from vitalcore.streams.engine.quarantine import REFUSALS, Quarantine
 from vitalcore.streams.engine.stream import Stream
 from vitalcore.streams.engine.streams import Streams
 from vitalcore.streams.journal import entries
@@ -53,7 +53,8 @@ class Ingest:
         self._socket, self._streams, self._live, self._keeper, self._greeting = socket, streams, live, keeper, greeting
         self._guard = guard
         self.acks = Acks(socket, streams, keeper)
-        self.analysis = Analysis(streams, live, keeper, guard, self.acks)
+        self.quarantine = Quarantine()
+        self.analysis = Analysis(streams, live, keeper, guard, self.acks, self.quarantine)
         self._messages: list[bytes] = []
         self._identities: list[bytes] = []
         self._owners: list[int] = []
@@ -62,9 +63,8 @@ class Ingest:
 
     def counters(self) -> dict[str, int]:
         """Count what has passed since the start; from any thread."""
-        closed = self.analysis.quarantine
-        ended = {"streams_ended": self.analysis.ended}
-        return self._counts | ended | {"quarantined": len(closed), "quarantines": closed.total}
+        closed = {"quarantined": len(self.quarantine), "quarantines": self.quarantine.total}
+        return self._counts | {"streams_ended": self.analysis.ended} | closed
 
     def work(self) -> bool:
         """Take what has arrived, up to a bound, and work on it; tell whether some is left."""
@@ -187,7 +187,7 @@ class Ingest:
                 told.add(which)
                 self.acks.refuse(identities[row["message"]], *which[:2], int(row["stream"]), int(row["session"]))
         self.analysis.take(rows, data)
-        for row in self.analysis.quarantine.failing(whole):
+        for row in self.quarantine.failing(whole):
             stream = streams.by_row[row]
             if stream is not None:
                 self.analysis.isolate(stream, f"{REFUSALS} records in a row broke the format")
@@ -241,7 +241,7 @@ class Ingest:
         if not self._guard.allows(user, "write", opened.key + "/", "OPEN"):
             raise Refusal(Code.FORBIDDEN, f"this client may not write {opened.key}")
         self._keeper.turn()
-        opened = self.analysis.quarantine.let_in(opened)
+        opened = self.quarantine.let_in(opened)
         stream = self.enter(opened, identity)
         stream.user = user
         self._guard.note("OPEN", "ok", user, stream.key, often=True)

@@ -76,9 +76,7 @@ def recover(journal: Journal, streams: Streams, ingest: Ingest, live: Live, keep
     now_ns = time.time_ns()
     for entry in archive.lately(entries.CLOSED, now_ns - int(quarantine.CLOSED_S * 1e9)):
         fields, left_s = entries.read(entry.body), quarantine.CLOSED_S - (now_ns - entry.t_ns) / 1e9
-        ingest.analysis.quarantine.again(
-            fields["key"], fields["places"], fields["why"], min(left_s, quarantine.CLOSED_S)
-        )
+        ingest.quarantine.again(fields["key"], fields["places"], fields["why"], min(left_s, quarantine.CLOSED_S))
     if archive.malformed:
         raise unreadable(journal.path, archive.malformed)
     streams.disown()

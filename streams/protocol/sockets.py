@@ -155,6 +155,12 @@ def connect(
     return socket
 
 
+def post(socket: "zmq.Socket[bytes]", identity: bytes, message: bytes) -> None:
+    """Send a message to one peer of a ROUTER; it is dropped if the peer is gone or does not read."""
+    with suppress(zmq.ZMQError):
+        socket.send_multipart([identity, message], zmq.NOBLOCK)
+
+
 def connection_of(frame: zmq.Frame) -> Connection | None:
     """Name the connection that a received frame came on; None if it is gone."""
     try:

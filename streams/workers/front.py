@@ -162,7 +162,7 @@ class Front:
             except zmq.Again:
                 return
             user, message = self.guard.who(parts[-1]), parts[1].bytes if len(parts) == 2 else b""
-            _send(ingest, parts[0].bytes, self._redirect(message, user))
+            sockets.post(ingest, parts[0].bytes, self._redirect(message, user))
 
     def _redirect(self, message: bytes, user: str) -> bytes:
         if not maps.is_map(message):
@@ -200,7 +200,7 @@ class Front:
             user, message = self.guard.who(parts[-1]), parts[1].bytes if len(parts) == 2 else b""
             answer = self._request(parts[0].bytes, message, user)
             if answer is not None:
-                _send(asked, parts[0].bytes, answer)
+                sockets.post(asked, parts[0].bytes, answer)
 
     def _request(self, identity: bytes, message: bytes, user: str) -> bytes | None:
         mark: int | str | None = None
@@ -254,7 +254,7 @@ class Front:
             whole = merge(answers)
         if pending.mark is not None:
             whole["id"] = pending.mark
-        _send(self._sockets[2], pending.identity, maps.pack(whole.pop("type"), **whole))
+        sockets.post(self._sockets[2], pending.identity, maps.pack(whole.pop("type"), **whole))
 
 
 def _whose(fields: Mapping[str, Any], workers: int) -> Sequence[int]:
@@ -301,10 +301,3 @@ def merge(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
         elif name in ("ack", "storage") and len(set(others)) > 1:
             whole[name] = next(other for other in others if other not in ("journaled", "fsynced", "ok"))
     return whole
-
-
-def _send(socket: "zmq.Socket[bytes]", identity: bytes, message: bytes) -> None:
-    try:
-        socket.send_multipart([identity, message], zmq.NOBLOCK)
-    except zmq.ZMQError:
-        return  # the peer is gone or does not read: it will ask again

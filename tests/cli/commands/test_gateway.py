@@ -14,18 +14,10 @@ import pytest
 
 from tests.cli.conftest import VITALCORE, vitalcore
 from tests.streams.conftest import Running, wait_for
+from tests.streams.gateway.test_device import STREAM
 from vitalcore.streams.gateway.device import parse
 from vitalcore.streams.protocol import keys
 from vitalcore.streams.security.guard import Security
-
-STREAM = """
-[[stream]]
-key = "home/p1/chest/ecg"
-kind = "ecg"
-fs_hz = 250
-unit = "mV"
-columns = [1]
-"""
 
 
 @pytest.fixture(scope="module")

@@ -248,7 +248,7 @@ def test_what_is_left_of_the_time_is_kept_by_the_journal(tmp_path: Path, killed:
     peer.acks(lambda ack: ack.code == Code.QUARANTINED)
     peer.socket.send(record(other, 0, 0))
     peer.acks(lambda ack: ack.stream == other and ack.next_seq == 1)  # so the entry before it is on disk
-    until_s = first.engine._ingest.analysis.quarantine._closed[KEYS[1]].until_s
+    until_s = first.engine._ingest.quarantine._closed[KEYS[1]].until_s
     if killed:
         for end in ("", "-wal"):
             (tmp_path / f"killed.db{end}").write_bytes(Path(f"{path}{end}").read_bytes())
@@ -264,7 +264,7 @@ def test_what_is_left_of_the_time_is_kept_by_the_journal(tmp_path: Path, killed:
         refused = peer.open(key=KEYS[1])
         assert (refused["type"], refused["code"]) == ("ERR", Code.QUARANTINED)
         assert "its analysis failed" in refused["message"]
-        left = again.engine._ingest.analysis.quarantine._closed[KEYS[1]]
+        left = again.engine._ingest.quarantine._closed[KEYS[1]]
         assert left.until_s == pytest.approx(until_s, abs=0.1)
         assert (left.session, left.next_seq, left.next_index) == (7, 2, 20)
         assert peer.open(key=KEYS[2])["type"] == "OPEN_OK"

@@ -11,10 +11,7 @@ from vitalcore.streams.gateway.device import parse, read
 from vitalcore.streams.protocol.maps import Channel
 
 HERE = Path("/somewhere/my.toml")
-GOOD = """
-[input]
-from = "stdin"
-
+STREAM = """
 [[stream]]
 key = "home/p1/chest/ecg"
 kind = "ecg"
@@ -22,6 +19,7 @@ fs_hz = 250
 unit = "mV"
 columns = [1]
 """
+GOOD = f'\n[input]\nfrom = "stdin"\n{STREAM}'
 
 
 def test_the_example_is_a_config_and_says_of_everything_what_it_is(tmp_path: Path) -> None:
