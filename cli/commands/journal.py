@@ -160,11 +160,10 @@ def _show(listed: list[dict[str, Any]], counts: dict[str, dict[str, int]]) -> No
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
-    table.add_column("stream", overflow="fold")
-    for name in ("session", "from", "to"):
+    for name in ("stream", "session", "from", "to"):
         table.add_column(name, no_wrap=True)
     for name in ("samples", "results", "MB"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for each in listed:
         mine = [count for topic, count in counts.items() if topic.rsplit("/", 2)[0] == each["key"]]
         newest = max(other["session"] for other in listed if other["key"] == each["key"]) == each["session"]
@@ -174,4 +173,5 @@ def _show(listed: list[dict[str, Any]], counts: dict[str, dict[str, int]]) -> No
         table.add_row(
             each["key"], str(each["session"]), *times, f"{each['samples']:,}", f"{results:,}", f"{size / 1e6:,.1f}"
         )
-    Console().print(table)
+    console = Console(width=10_000)  # a line a session, however narrow the terminal: nothing of a key or number is cut
+    console.print(table, width=console.measure(table).maximum)

@@ -1,6 +1,7 @@
 """`vitalcore journal` from the command line: what it shows, how it ends."""
 
 import json
+import re
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -22,6 +23,9 @@ def test_what_is_kept_is_listed_for_people_and_for_machines(tmp_path: Path) -> N
         refused = run("erase", path, "icu/p1")
     assert shown.exit_code == 0
     assert all(word in shown.output for word in (*kept.KEYS, "1,500", "2 sessions"))
+    for key in kept.KEYS:
+        (line,) = [line for line in shown.output.splitlines() if line.startswith(f" {key} ")]
+        assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d .* 1,500 .* \d+\.\d *$", line), line
     assert (refused.exit_code, 'request("ERASE", key="icu/p1/")' in refused.output) == (1, True)
     told = json.loads(run("list", path, "--json").output)
     assert [(each["key"], each["samples"], each["fs_hz"]) for each in told["sessions"]] == [
