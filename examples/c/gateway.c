@@ -311,13 +311,13 @@ static bool post(uint64_t seq) { /* "Records" */
     return true;
 }
 
-static void send_what_may_go(int64_t now) { /* "Rules" 3: credit */
+static void send_what_may_go(void) { /* "Rules" 3: credit */
     uint64_t under_way = 0;
     for (uint64_t seq = first; seq < unsent; seq++) under_way += spelled(&spool[seq % room]);
     while (handle && unsent < next && unsent - first < credit_records) {
         under_way += spelled(&spool[unsent % room]);
         if (under_way > credit_bytes || !post(unsent)) return;
-        if (unsent++ == first) heard_ms = now;  /* an answer is due from now on */
+        unsent++;
     }
 }
 
@@ -408,11 +408,17 @@ static void lose_oldest(void) { /* "Rules" 9: a GAP with the number of the last 
     handle = 0;                                 /* OPEN tells the engine what to go on with */
 }
 
-static void close_record(void) {
+static record *new_record(uint8_t record_kind) {
     if (next - first == room) lose_oldest();
+    if (next == first) heard_ms = now_ms();     /* an answer is due from now on */
     record *r = &spool[next++ % room];
-    r->kind = DATA;
+    r->kind = record_kind;
     r->sent = false;
+    return r;
+}
+
+static void close_record(void) {
+    record *r = new_record(DATA);
     r->n = n_filling;
     r->index = n_samples - n_filling;
     r->t0_ns = first_ns ? first_ns + samples_ns(r->index) : clock_ns(CLOCK_REALTIME) - samples_ns(n_filling - 1);
@@ -428,10 +434,7 @@ static void add_sample(const float *sample) {
 
 static void end(void) {
     if (n_filling) close_record();
-    if (next - first == room) lose_oldest();
-    record *r = &spool[next++ % room];
-    r->kind = END;
-    r->sent = false;
+    record *r = new_record(END);
     r->index = n_samples;
     r->t0_ns = r->n = 0;
 }
@@ -490,9 +493,8 @@ static void run(void) {
     bool ended = false, more = play_s == 0;
     while (!ended || first < next) {
         int64_t now = now_ms();
-        bool due = !handle || unsent > first;
-        if (away && due && now - heard_ms > AWAY_MS) { go_to(endpoint); away = false; }
-        bool silent = handle && unsent > first && now - heard_ms > SILENCE_MS;
+        if (away && (!handle || first < next) && now - heard_ms > AWAY_MS) { go_to(endpoint); away = false; }
+        bool silent = handle && first < next && now - heard_ms > SILENCE_MS;
         if (silent || (!handle && now >= ask_ms)) ask(now);
         if (play_s > 0 && !ended) play(begun_ns);
         read_lines();
@@ -504,7 +506,7 @@ static void run(void) {
             if (next - first + 1 < room) { end(); ended = true; }
             n_text = 0;
         }
-        send_what_may_go(now);
+        send_what_may_go();
         zmq_pollitem_t items[2] = {{sock, 0, ZMQ_POLLIN, 0}, {NULL, STDIN_FILENO, ZMQ_POLLIN, 0}};
         bool reads = more && !ended && has_room && !lines_left;
         if (zmq_poll(items, reads ? 2 : 1, lines_left && has_room ? 0 : 10) < 0 && zmq_errno() != EINTR)

@@ -135,7 +135,6 @@ async function sendWhatMayGo() {
     count.sent++
     count.again += record.sent
     record.sent = true
-    if (record.seq === firstSeq()) heardAt = Date.now() // an answer is due from now on
     if (record.seq === unsent) unsent++ // unless a NACK has led back meanwhile
   }
 }
@@ -177,6 +176,7 @@ async function hearMap(fields) {
     const expected = Number(fields.next_seq)
     if (expected < firstSeq()) return ask() // that was lost here after OPEN was sent: name what is oldest now
     hops = 0
+    heardAt = Date.now()
     handle = Number(fields.stream)
     credit = { records: Number(fields.credit[0]), bytes: Number(fields.credit[1]) }
     heldBelow(expected)
@@ -213,6 +213,7 @@ function keep(record) {
     unsent = Math.max(unsent, firstSeq())
     handle = 0 // OPEN tells the engine what to go on with
   }
+  if (!spool.length) heardAt = Date.now() // an answer is due from now on
   spool.push({ ...record, seq: nextSeq++, sent: false })
 }
 
@@ -267,7 +268,7 @@ connect(asked.endpoint)
 measure()
 while (!ended || spool.length) {
   const now = Date.now()
-  const silent = handle && unsent > firstSeq() && now - heardAt > SILENCE_MS
+  const silent = handle && spool.length && now - heardAt > SILENCE_MS
   if (silent || (!handle && now >= askAt)) await ask()
   if (!handle && endpoint !== asked.endpoint && now - answeredAt > AWAY_MS) connect(asked.endpoint)
   await sendWhatMayGo()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.faults.cut import Cut
 from benchmarks.faults.engine import LIGHT, Served, free_ports
-from tests.streams.conftest import Running, wait_for
+from tests.streams.conftest import Door, Running, wait_for
 from tests.streams.locked import Locked
 from vitalcore.streams.protocol import keys, maps
 from vitalcore.streams.subscriber import Message, Subscriber
@@ -231,43 +231,33 @@ def test_keys_let_it_in_and_a_strangers_key_does_not(gateway: str, tmp_path: Pat
 
 def test_it_follows_to_the_engine_that_has_the_stream(gateway: str) -> None:
     engine = Running()
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    door = context.socket(zmq.ROUTER)
-    port = door.bind_to_random_port("tcp://127.0.0.1")
-    device = Device(gateway, f"tcp://127.0.0.1:{port}")
-    device.measure(measured(100))
-    identity, message = door.recv_multipart()
-    opened = maps.unpack(message)
-    assert (opened["type"], opened["key"], opened["rate"]) == ("OPEN", KEY, [250, 1])
-    door.send_multipart([identity, maps.pack("REDIRECT", key=KEY, endpoint=engine.ingest, epoch=1)])
-    code, said = device.end()
-    door.close(0)
-    context.term()
+    with Door(engine.ingest) as door:
+        device = Device(gateway, door.endpoint)
+        device.measure(measured(100))
+        code, said = device.end()
     assert code == 0, said
     assert engine.engine.counters()["samples"] == 100
     engine.stop()
+    assert [(o["type"], o["key"], o["rate"]) for o in door.opened] == [("OPEN", KEY, [250, 1])]
 
 
-def test_it_goes_home_when_the_engine_it_was_sent_to_is_gone(gateway: str) -> None:
+@pytest.mark.parametrize("pause_s", [0, 0.5], ids=["not acknowledged", "idle"])
+def test_it_goes_home_when_the_engine_it_was_sent_to_is_gone(gateway: str, pause_s: float) -> None:
     """As where an engine is started again with another number of workers."""
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    door = context.socket(zmq.ROUTER)
-    port = door.bind_to_random_port("tcp://127.0.0.1")
-    device = Device(gateway, f"tcp://127.0.0.1:{port}")
-    engine = Running()
-    for k, part in enumerate(np.split(measured(200), 2)):
-        device.measure(part)
-        assert door.poll(20_000)
-        identity, _ = door.recv_multipart()
-        door.send_multipart([identity, maps.pack("REDIRECT", key=KEY, endpoint=engine.ingest, epoch=k + 1)])
-        assert wait_for(lambda: engine.engine.counters()["samples"] == 100)  # noqa: B023 it is called at once
-        if k == 0:
-            engine.stop()
-            engine = Running()
-    code, said = device.end()
-    door.close(0)
-    context.term()
-    engine.stop()
+    old, x = Running(), measured(200)
+    with Door(old.ingest) as door:
+        device = Device(gateway, door.endpoint)
+        device.measure(x[:100])
+        assert wait_for(lambda: old.engine.counters()["samples"] == 100)
+        time.sleep(pause_s)
+        old.stop()
+        new = Running()
+        door.to = [new.ingest]
+        device.measure(x[100:])
+        # and what the old one had not acknowledged
+        assert wait_for(lambda: new.engine.counters()["samples"] >= 100, 30)
+        code, said = device.end()
+    new.stop()
     assert code == 0, said
     assert counted(said)["lost"] == 0
 

@@ -19,7 +19,7 @@ import zmq
 from benchmarks.faults.cut import Cut
 from benchmarks.faults.engine import free_ports
 from tests.examples.test_c import KEY, T0_NS, counted, measured
-from tests.streams.conftest import Running, bind, wait_for
+from tests.streams.conftest import Door, Running, bind, wait_for
 from tests.streams.locked import Locked
 from vitalcore.streams.protocol import keys, maps, wire
 
@@ -254,23 +254,35 @@ def test_damaged_doubled_and_lost_messages_are_told_apart(node: Path) -> None:
 
 def test_the_gateway_follows_redirects_and_asks_again_where_it_began_if_nobody_answers_there(node: Path) -> None:
     engine, x = Running(), measured(100)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    door = context.socket(zmq.ROUTER)
-    port = door.bind_to_random_port("tcp://127.0.0.1")
-    gateway = Program(node, "gateway", "--endpoint", f"tcp://127.0.0.1:{port}", KEY)
-    gateway.write("".join(f"{value:.9g}\n" for value in x))
-    for endpoint in ("tcp://127.0.0.1:9", engine.ingest):
-        assert door.poll(30_000)
-        identity, message = door.recv_multipart()
-        assert maps.unpack(message)["key"] == KEY
-        door.send_multipart([identity, maps.pack("REDIRECT", key=KEY, endpoint=endpoint, epoch=1)])
-    code, _, said = gateway.end()
-    door.close(0)
-    context.term()
+    with Door("tcp://127.0.0.1:9", engine.ingest) as door:
+        gateway = Program(node, "gateway", "--endpoint", door.endpoint, KEY)
+        gateway.write("".join(f"{value:.9g}\n" for value in x))
+        code, _, said = gateway.end()
     samples = engine.engine.counters()["samples"]
     engine.stop()
     assert code == 0, said
     assert (samples, counted(said)["lost"]) == (100, 0)
+    assert [opened["key"] for opened in door.opened[:2]] == [KEY, KEY]
+
+
+def test_the_gateway_goes_home_when_the_engine_it_was_sent_to_is_gone_while_there_was_nothing_to_say(
+    node: Path,
+) -> None:
+    old, x = Running(), measured(200)
+    with Door(old.ingest) as door:
+        gateway = Program(node, "gateway", "--endpoint", door.endpoint, "--chunk", "10", KEY)
+        gateway.write("".join(f"{value:.9g}\n" for value in x[:100]))
+        assert wait_for(lambda: old.engine.counters()["samples"] == 100, 30)
+        time.sleep(0.5)
+        old.stop()
+        new = Running()
+        door.to = [new.ingest]
+        gateway.write("".join(f"{value:.9g}\n" for value in x[100:]))
+        assert wait_for(lambda: new.engine.counters()["samples"] >= 100, 30)
+        code, _, said = gateway.end()
+    new.stop()
+    assert code == 0, said
+    assert counted(said)["lost"] == 0
 
 
 def test_keys_let_both_in(node: Path, tmp_path: Path) -> None:

@@ -39,6 +39,43 @@ class Running:
         return self._thread.is_alive()
 
 
+class Door:
+    """Send whoever opens a stream elsewhere, as the endpoint before several workers does.
+
+    The first OPEN is answered with the first of `to`, the next with the second, those after the last with the last.
+    """
+
+    def __init__(self, *to: str) -> None:
+        self.to = list(to)
+        self.opened: list[dict[str, Any]] = []
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = sockets.serve(self._context, zmq.ROUTER, ANY)
+        self.endpoint = bytes(self._socket.get(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._answer, daemon=True)
+
+    def __enter__(self) -> "Door":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._context.destroy(0)
+
+    def _answer(self) -> None:
+        while not self._stop.is_set():
+            if not self._socket.poll(5):
+                continue
+            peer, message = self._socket.recv_multipart()
+            if not maps.is_map(message) or (fields := maps.unpack(message))["type"] != "OPEN":
+                continue
+            self.opened.append(fields)
+            endpoint = self.to[min(len(self.opened), len(self.to)) - 1]
+            redirect = maps.pack("REDIRECT", key=fields["key"], endpoint=endpoint, epoch=len(self.opened))
+            self._socket.send_multipart([peer, redirect])
+
+
 class Peer:
     """Speak bytes on one connection.
 

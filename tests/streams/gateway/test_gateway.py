@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import zmq
 
 from benchmarks.faults.cut import Cut
-from tests.streams.conftest import Running, wait_for
+from tests.streams.conftest import Door, Running, wait_for
 from vitalcore.errors import ParameterError, ProtocolError
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.gateway.spool import Spool
-from vitalcore.streams.protocol import maps, wire
+from vitalcore.streams.protocol import wire
 from vitalcore.streams.subscriber import Subscriber
 
 KEY = "icu/p1/monitor/ecg"
@@ -366,52 +365,41 @@ def test_many_streams_in_one_call_are_kept_too(running: Running, tmp_path: Path)
 
 
 def test_a_gateway_told_to_go_elsewhere_goes_there_and_comes_back_when_nobody_is_there(running: Running) -> None:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    door = context.socket(zmq.ROUTER)
-    door.bind("tcp://127.0.0.1:*")
-    address = bytes(door.get(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
-    told = ["tcp://127.0.0.1:9", running.ingest]  # the first is dead
-
-    def answer() -> bool:
-        while door.poll(0):
-            peer, message = door.recv_multipart()
-            if maps.is_map(message) and (fields := maps.unpack(message))["type"] == "OPEN":
-                endpoint = told.pop(0) if len(told) > 1 else told[0]
-                door.send_multipart([peer, maps.pack("REDIRECT", key=fields["key"], endpoint=endpoint, epoch=1)])
-        return True
-
-    with Gateway(address) as gateway:
+    with Door("tcp://127.0.0.1:9", running.ingest) as door, Gateway(door.endpoint) as gateway:  # the first is dead
         stream = gateway.open(KEY, "ecg", 250)
         feed(gateway, stream, 0, 1000)
-        assert wait_for(lambda: (answer(), gateway.poll(1), gateway.counters["acked"] == 100)[2], 15)
+        assert wait_for(lambda: (gateway.poll(1), gateway.counters["acked"] == 100)[1], 15)
         streams = [stream, gateway.open("icu/p2/m/ecg", "ecg", 250)]
-        assert wait_for(lambda: (answer(), gateway.poll(1), all(map(gateway.is_open, streams)))[2])
+        assert wait_for(lambda: (gateway.poll(1), all(map(gateway.is_open, streams)))[1])
         gateway.send_many(streams, np.zeros((2, 10, 1), np.float32), T0_NS)
         assert gateway.drain()
-    context.destroy(0)
+
+
+def test_a_gateway_goes_home_when_the_engine_it_was_sent_to_is_gone_while_there_was_nothing_to_say() -> None:
+    old = Running()
+    with Door(old.ingest) as door, Gateway(door.endpoint) as gateway:
+        stream = gateway.open(KEY, "ecg", 250)
+        feed(gateway, stream, 0, 1000)
+        assert gateway.drain()
+        old.stop()
+        new = Running()
+        door.to = [new.ingest]
+        feed(gateway, stream, 1000, 2000)
+        assert gateway.drain(30)
+        samples = new.engine.counters()["samples"]
+    new.stop()
+    assert samples == 1000
 
 
 def test_engines_that_send_each_other_a_gateway_do_not_make_it_run_in_circles() -> None:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    doors = [context.socket(zmq.ROUTER) for _ in range(2)]
-    addresses = []
-    for door in doors:
-        door.bind("tcp://127.0.0.1:*")
-        addresses.append(bytes(door.get(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode())
-    asked = 0
-    with Gateway(addresses[0]) as gateway:
-        gateway.open(KEY, "ecg", 250)
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
-            gateway.poll(1)
-            for k, door in enumerate(doors):
-                while door.poll(0):
-                    peer, message = door.recv_multipart()
-                    if maps.unpack(message)["type"] == "OPEN":
-                        asked += 1
-                        door.send_multipart([peer, maps.pack("REDIRECT", key=KEY, endpoint=addresses[1 - k], epoch=1)])
-    assert 2 <= asked <= 40
-    context.destroy(0)
+    with Door() as one, Door(one.endpoint) as other:
+        one.to = [other.endpoint]
+        with Gateway(one.endpoint) as gateway:
+            gateway.open(KEY, "ecg", 250)
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                gateway.poll(1)
+    assert 2 <= len(one.opened) + len(other.opened) <= 40
 
 
 @pytest.mark.parametrize("step_s", [-3600, -1, 1, 3600])
