@@ -1,5 +1,6 @@
 """What the journal's entries say: records as they came, and changes of what is done with them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,8 +83,12 @@ def read(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def without(entry: Entry, gone: set[int], prefix: str) -> Entry:
-    """Return an entry without the records of some handles, or with nothing left if it is about a key that begins so."""
+def without(entry: Entry, gone: set[int], of: Callable[[str], bool]) -> Entry:
+    """Return an entry without what belongs to some streams, or with nothing left.
+
+    gone : their handles
+    of   : tells by its key whether a stream is one of them
+    """
     if entry.kind == RECORDS:
         starts, stops, data = read_records(entry.body)
         keep = ~np.isin(handles(starts, data), list(gone)) if gone else np.ones(len(starts), bool)
@@ -92,7 +97,7 @@ def without(entry: Entry, gone: set[int], prefix: str) -> Entry:
         if not keep.any():
             return replace(entry, kind=ERASED, body=b"")
         return replace(entry, body=spell_records(starts[keep], (stops - starts)[keep], data))
-    if entry.kind in (LOST, ERASED) or not read(entry.body)["key"].startswith(prefix):
+    if entry.kind in (LOST, ERASED) or not of(read(entry.body)["key"]):
         return entry
     return replace(entry, kind=ERASED, body=b"")
 

@@ -27,7 +27,7 @@ from vitalcore.streams.journal.archive import (
 )
 from vitalcore.streams.journal.entries import Entry
 from vitalcore.streams.journal.erasure import Erasure, erase
-from vitalcore.streams.journal.retention import Keep, tidy
+from vitalcore.streams.journal.retention import Keep, Retention
 
 LEVELS = {"journaled": "NORMAL", "fsynced": "FULL"}
 RETRY_S = 1.0  # between attempts on a disk that refuses
@@ -179,6 +179,7 @@ class Journal:
 
     def _work(self) -> None:
         database = self._open()
+        retention = Retention(self._keep)
         tidy_at = time.monotonic() + TIDY_S
         while True:
             with self._wake:
@@ -203,10 +204,10 @@ class Journal:
                     if erase(database, job):
                         self._erasing.popleft()
                         job.done.set()
-                    elif batch is None and job.at >= job.last:
+                    elif batch is None and job.sweep.at >= job.last:
                         time.sleep(PAUSE_S)
                 if time.monotonic() >= tidy_at:
-                    tidy_at = time.monotonic() + (0.0 if tidy(database, self._keep) else TIDY_S)
+                    tidy_at = time.monotonic() + (0.0 if retention.tidy(database) else TIDY_S)
             except (sqlite3.Error, OSError) as error:
                 self.failure = str(error)
                 self.refused += 1

@@ -12,13 +12,17 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 from vitalcore.errors import ParameterError
 from vitalcore.streams.journal.journal import LEVELS
+from vitalcore.streams.journal.retention import Keep
 from vitalcore.streams.process import toml
 from vitalcore.streams.protocol import sockets
+from vitalcore.streams.security.rights import prefixes
 
 FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _HTTP = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}", re.ASCII)
+DAY_S = 86400.0
+_DAYS = 0.01, 36500.0
 _HEAD = """\
 # An engine's config. `vitalcore serve --example-config > engine.toml` writes this file, `vitalcore serve --config
 # engine.toml` runs it. What is commented out shows what holds without it, or an example where nothing does. Options on
@@ -101,8 +105,19 @@ class Config:
         ),
     ] = "journaled"
     keep_days: Annotated[
-        float, Option("journal", "keep_days", "Age of what is kept.", unit="days", bounds=(0.01, 36500.0))
+        float, Option("journal", "keep_days", "Age of what is kept.", unit="days", bounds=_DAYS)
     ] = 7.0
+    keep: Annotated[
+        Path | None,
+        Option(
+            "journal",
+            "keep",
+            'TOML file of fewer days for some streams, by the beginning of their keys: "home/" = 2. The longest that'
+            " fits counts.",
+            example="keep.toml",
+            without="none; keep_days is for all",
+        ),
+    ] = None
     keep_gb: Annotated[float, Option("journal", "keep_gb", "Size of the journal.", unit="GiB", bounds=(0.01, 1e6))] = (
         16.0
     )
@@ -209,6 +224,23 @@ def parse(text: str, path: Path, given: Mapping[str, Any] | None = None) -> Conf
         table.only(*keys[name])
     values = {name: _value(tables[option.table], option, *rest) for name, (option, *rest) in known.items()}
     return Config(**(values | dict(given or {})))
+
+
+def keep(config: Config) -> Keep:
+    """Return the bounds of what an engine's journal holds.
+
+    Errors: ReadError; ParameterError naming the file of shorter ages, the line, the key, its limit and its value.
+    """
+    streams = {}
+    if config.keep is not None:
+        top = toml.parse(toml.text_of(config.keep), config.keep)
+        for key in top.content:
+            try:
+                (prefix,) = prefixes([key])
+            except ParameterError:
+                raise top.wrong(key, f"{key!r} is not the beginning of a stream key, such as home/") from None
+            streams[prefix] = top.number(key, _DAYS[0], config.keep_days) * DAY_S
+    return Keep(config.keep_days * DAY_S, int(config.keep_gb * (1 << 30)), streams)
 
 
 def example() -> str:

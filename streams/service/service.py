@@ -16,11 +16,10 @@ from vitalcore import alarms, warm
 from vitalcore.errors import VitalcoreError
 from vitalcore.streams.engine.engine import Engine, parts
 from vitalcore.streams.journal.journal import Journal
-from vitalcore.streams.journal.retention import Keep
 from vitalcore.streams.process import log, notify
 from vitalcore.streams.security.guard import Security
 from vitalcore.streams.service import http
-from vitalcore.streams.service.config import Config, options
+from vitalcore.streams.service.config import Config, keep, options
 from vitalcore.streams.workers.front import Address
 from vitalcore.streams.workers.workers import Workers, check_files, own_file
 
@@ -191,7 +190,7 @@ def _worker(config: Config, address: Address, number: int, n: int, instance: str
     path, audit = (each and own_file(each, number, n) for each in (config.journal, config.audit))
     journal = None
     if path is not None:
-        journal = Journal(path, config.ack, Keep(config.keep_days * 86400, int(config.keep_gb * (1 << 30))))
+        journal = Journal(path, config.ack, keep(config))
     try:
         return Engine(
             address.ingest,

@@ -65,3 +65,28 @@ def test_a_file_that_is_not_there_or_no_toml_is_named(tmp_path: Path) -> None:
         read(tmp_path / "none.toml", {})
     with pytest.raises(ReadError, match=r"engine\.toml: this is no TOML .*line 1"):
         parse("x = \n", HERE)
+
+
+def test_a_file_of_shorter_ages_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "keep.toml"
+    path.write_text('"home/" = 2\n"home/p2" = 0.5\n')
+    read_ = config.keep(Config(keep_days=7.0, keep=path))
+    assert (read_.age_s, read_.streams) == (7 * 86400, {"home/": 2 * 86400, "home/p2/": 43200})
+    ages = [read_.of(key) for key in ("home/p2/chest/ecg", "home/p21/chest/ecg", "icu/p1/bed/ecg")]
+    assert ages == [43200, 2 * 86400, 7 * 86400]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('"home/" = 2\n"icu/" = 8', "line 2: icu/ is 8; it must be a number from 0.01 to 7"),
+        ('"home/" = "long"', "line 1: home/ is 'long'; it must be a number"),
+        ("[home]\ndays = 2", r"line 1: home is \{'days': 2\}; it must be a number"),
+        ('"a b" = 2', "line 1: 'a b' is not the beginning of a stream key, such as home/"),
+    ],
+)
+def test_an_error_in_a_file_of_shorter_ages_names_its_place(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "keep.toml"
+    path.write_text(text)
+    with pytest.raises(ParameterError, match=f"{path}, {words}"):
+        config.keep(Config(keep=path))
