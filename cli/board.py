@@ -18,7 +18,7 @@ from vitalcore.cli.standing import STYLES, Standing
 from vitalcore.cli.strip import marks, strip
 
 if TYPE_CHECKING:
-    from vitalcore.streams.subscriber import Message
+    from vitalcore.streams.protocol.live import Message
 
 WINDOW_NS = 6_000_000_000
 HEIGHT = 5

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vitalcore import catalogue
 
 if TYPE_CHECKING:
-    from vitalcore.streams.subscriber import Message
+    from vitalcore.streams.protocol.live import Message
 
 MARKS = {"high": "***", "medium": "**", "low": "*"}
 STYLES = {"high": "bold white on red", "medium": "black on yellow", "low": "black on cyan"}

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import zmq
-from numpy.typing import NDArray
 from zmq.utils.monitor import parse_monitor_message
 
 from vitalcore.errors import ForbiddenError, ProtocolError
 from vitalcore.streams.protocol import maps, sockets, wire
 from vitalcore.streams.protocol.keys import Keys
-from vitalcore.streams.protocol.wire import Code, LiveHeader
+from vitalcore.streams.protocol.live import Message, decode
+from vitalcore.streams.protocol.wire import Code
 
 ASK_NS = 1_000_000_000
 MAX_WAITING = 1024  # messages of one topic held back while a hole is asked for
@@ -24,29 +23,6 @@ MAX_ITEMS = 4096
 TRIES = 5  # a connection that has broken is noticed within three seconds
 SETTLE_S = 0.02  # from the handshake until the engine has the subscriptions, which leave just behind it
 _NEWEST = (1 << 63) - 1  # a hole up to what was said last, whichever number that has
-
-
-@dataclass(frozen=True, eq=False)
-class Message:
-    """Hold one live message.
-
-    key     : site/subject/device/signal
-    what    : beat, delineation, event, feature, alarm, wave or gap
-    payload : its map; of a wave the map in front of the samples
-    samples : of a wave, [n, n_channels]
-    """
-
-    topic: str
-    key: str
-    what: str
-    header: LiveHeader
-    payload: dict[str, Any]
-    samples: NDArray[np.float32] | None = None
-
-    @property
-    def replayed(self) -> bool:
-        """Tell whether this was sent once more on request."""
-        return bool(self.header.flags & wire.REPLAYED)
 
 
 @dataclass(eq=False)
@@ -423,22 +399,3 @@ class Subscriber:
             self._control.send(maps.pack(type_, id=mark, **fields), zmq.NOBLOCK)
         except zmq.Again:
             return  # no engine: what is still missing is asked for again
-
-
-def decode(topic: bytes, header: bytes, payload: bytes) -> Message:
-    """Read the frames of a live message.
-
-    Errors: ProtocolError
-    """
-    fields = wire.decode_live(header, payload)
-    try:
-        name = topic.decode("ascii")
-    except UnicodeDecodeError:
-        raise ProtocolError("a topic is ASCII") from None
-    key, _, what = name.rstrip("/").rpartition("/")
-    if what != fields.what:
-        raise ProtocolError(f"the topic {name} does not carry a {fields.what}")
-    if fields.what == "wave":
-        map_, samples = maps.unpack_wave(payload)
-        return Message(name, key, what, fields, map_, samples)
-    return Message(name, key, what, fields, maps.unpack_payload(payload))

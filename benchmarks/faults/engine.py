@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from benchmarks.faults.rows import Row
 from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.protocol.live import Message
 from vitalcore.streams.protocol.maps import Channel
-from vitalcore.streams.subscriber import Message, Subscriber
+from vitalcore.streams.subscriber import Subscriber
 
 FS_HZ = 250
 CHUNK = 10  # samples a record

@@ -9,7 +9,8 @@ import click
 from vitalcore.cli.options import WHO_ANSWERS, client, client_keys
 
 if TYPE_CHECKING:
-    from vitalcore.streams.subscriber import Message, Subscriber
+    from vitalcore.streams.protocol.live import Message
+    from vitalcore.streams.subscriber import Subscriber
 
 
 @click.command()
@@ -74,7 +75,7 @@ def _value(text: str) -> Any:
 
 
 def _alarms(engine: "Subscriber", prefix: str) -> list["Message"]:
-    from vitalcore.streams.subscriber import decode
+    from vitalcore.streams.protocol.live import decode
 
     found = []
     after, more = "", True

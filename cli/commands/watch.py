@@ -15,7 +15,8 @@ from vitalcore.cli.options import WHO_ANSWERS, client, client_keys
 
 if TYPE_CHECKING:
     from vitalcore.cli.board import Board
-    from vitalcore.streams.subscriber import Message, Subscriber
+    from vitalcore.streams.protocol.live import Message
+    from vitalcore.streams.subscriber import Subscriber
 
 FRAMES_HZ = 8
 

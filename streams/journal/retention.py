@@ -78,9 +78,7 @@ class Expiry:
         """Find the last entry that is too old, as `_tidy` does, and that recovery doesn't need."""
         low, now_ns = _low(database), time.time_ns()
         young = "SELECT coalesce(min(id), ?) FROM log WHERE id > ? AND t_ns BETWEEN ? AND ?"
-        (stop,) = database.execute(
-            young, (low + 1, self._sweep.at, now_ns - int(self._age_s * 1e9), now_ns)
-        ).fetchone()
+        (stop,) = database.execute(young, (low + 1, self._sweep.at, now_ns - int(self._age_s * 1e9), now_ns)).fetchone()
         return min(int(stop) - 1, low)
 
     def _results(self, database: sqlite3.Connection) -> int:

@@ -104,9 +104,7 @@ class Config:
             choices=tuple(LEVELS),
         ),
     ] = "journaled"
-    keep_days: Annotated[
-        float, Option("journal", "keep_days", "Age of what is kept.", unit="days", bounds=_DAYS)
-    ] = 7.0
+    keep_days: Annotated[float, Option("journal", "keep_days", "Age of what is kept.", unit="days", bounds=_DAYS)] = 7.0
     keep: Annotated[
         Path | None,
         Option(

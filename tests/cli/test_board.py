@@ -6,8 +6,8 @@ import numpy as np
 from rich.console import Console
 
 from vitalcore.cli.board import Board, spell
+from vitalcore.streams.protocol.live import Message
 from vitalcore.streams.protocol.wire import LiveHeader
-from vitalcore.streams.subscriber import Message
 
 SECOND = 1_000_000_000
 

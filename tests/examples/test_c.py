@@ -20,7 +20,8 @@ from benchmarks.faults.engine import LIGHT, Served, free_ports
 from tests.streams.conftest import Door, Running, wait_for
 from tests.streams.locked import Locked
 from vitalcore.streams.protocol import keys, maps
-from vitalcore.streams.subscriber import Message, Subscriber
+from vitalcore.streams.protocol.live import Message
+from vitalcore.streams.subscriber import Subscriber
 
 SOURCE = Path(__file__).parents[2] / "examples" / "c" / "gateway.c"
 KEY = "icu/p1/board/ecg"

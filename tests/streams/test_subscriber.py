@@ -15,8 +15,9 @@ from vitalcore.errors import ProtocolError
 from vitalcore.streams import subscriber as client
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.protocol import maps, wire
+from vitalcore.streams.protocol.live import Message, decode
 from vitalcore.streams.protocol.wire import LiveHeader
-from vitalcore.streams.subscriber import Message, Subscriber, decode
+from vitalcore.streams.subscriber import Subscriber
 
 TOPIC = "icu/p1/monitor/ecg/beat/"
 

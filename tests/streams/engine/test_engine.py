@@ -16,8 +16,9 @@ from vitalcore.kernels.core.finding import INTERVAL_S, VALUE
 from vitalcore.plan import Plan, source
 from vitalcore.streams.engine.engine import Engine
 from vitalcore.streams.gateway.gateway import Gateway
+from vitalcore.streams.protocol.live import Message
 from vitalcore.streams.protocol.maps import Channel
-from vitalcore.streams.subscriber import Message, Subscriber
+from vitalcore.streams.subscriber import Subscriber
 
 KEY = "icu/p1/monitor/ecg"
 

@@ -113,7 +113,7 @@ def ten_days(journal: Journal) -> None:
 
 def left(journal: Journal) -> dict[str, tuple[list[int], list[int]]]:
     """Read of each stream which records and which results there are, by their numbers."""
-    handles = {key: 0 for key in (HOME, DESK, BED)}
+    handles = dict.fromkeys((HOME, DESK, BED), 0)
     found: dict[str, tuple[list[int], list[int]]] = {key: ([], []) for key in handles}
     openings = list(journal.archive.openings())
     for entry in journal.archive.entries():

@@ -18,12 +18,13 @@ from vitalcore.streams.gateway import courier
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.protocol import keys, sockets
 from vitalcore.streams.protocol.keys import Keys
+from vitalcore.streams.protocol.live import Message
 from vitalcore.streams.protocol.wire import Code
 from vitalcore.streams.security import rights
 from vitalcore.streams.security.audit import verify
 from vitalcore.streams.security.guard import Security
 from vitalcore.streams.security.rights import Client
-from vitalcore.streams.subscriber import Message, Subscriber
+from vitalcore.streams.subscriber import Subscriber
 
 BED1, BED12 = "icu/bed1/monitor/ecg", "icu/bed12/monitor/ecg"
 TOLD_S = 5.0  # a key that is removed loses its rights in so long
