@@ -15,7 +15,7 @@ from vitalcore.errors import ProtocolError
 from vitalcore.streams import subscriber as client
 from vitalcore.streams.gateway.gateway import Gateway
 from vitalcore.streams.protocol import maps, wire
-from vitalcore.streams.protocol.live import Message, decode
+from vitalcore.streams.protocol.live import Message
 from vitalcore.streams.protocol.wire import LiveHeader
 from vitalcore.streams.subscriber import Subscriber
 
@@ -282,11 +282,6 @@ def test_an_engine_that_does_not_answer_is_one_clear_error() -> None:
         pytest.raises(ProtocolError, match="STATUS"),
     ):
         subscriber.request("STATUS", timeout_s=0.1)
-
-
-def test_a_topic_and_a_header_that_disagree_are_refused() -> None:
-    with pytest.raises(ProtocolError, match="gap"):
-        decode(TOPIC.replace("beat", "gap").encode(), *frames(1)[1:])
 
 
 def test_a_late_joiner_begins_with_the_last_message_of_each_topic(running: Running) -> None:

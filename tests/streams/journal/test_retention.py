@@ -102,10 +102,10 @@ def ten_days(journal: Journal) -> None:
     keys = [HOME, DESK, BED]
     for k in range(40):
         t_ns = k * DAY_S // 4 * 10**9
-        if k % 13 == 0:
-            for handle, key in enumerate(keys[k // 13 % 3 :] + keys[: k // 13 % 3], 1):
-                journal.opened(key, t_ns, entries.spell(key=key, handle=handle))
         turned = keys[k // 13 % 3 :] + keys[: k // 13 % 3]
+        if k % 13 == 0:
+            for handle, key in enumerate(turned, 1):
+                journal.opened(key, t_ns, entries.spell(key=key, handle=handle))
         pages = [Page(f"{key}/beat/", k, k, t_ns, key.encode()) for key in keys]
         journal.append(entries.RECORDS, t_ns, body([record(turned.index(key) + 1, k) for key in keys]))
         journal.save(Save(HOME, journal.last_id, b"state"), pages)
@@ -113,8 +113,9 @@ def ten_days(journal: Journal) -> None:
 
 def left(journal: Journal) -> dict[str, tuple[list[int], list[int]]]:
     """Read of each stream which records and which results there are, by their numbers."""
-    handles = dict.fromkeys((HOME, DESK, BED), 0)
-    found: dict[str, tuple[list[int], list[int]]] = {key: ([], []) for key in handles}
+    keys: list[str] = [HOME, DESK, BED]
+    handles = dict.fromkeys(keys, 0)
+    found: dict[str, tuple[list[int], list[int]]] = {key: ([], []) for key in keys}
     openings = list(journal.archive.openings())
     for entry in journal.archive.entries():
         for opening in openings:
@@ -125,7 +126,7 @@ def left(journal: Journal) -> dict[str, tuple[list[int], list[int]]]:
             for start, handle in zip(starts, entries.handles(starts, data), strict=True):
                 (key,) = [name for name, mine in handles.items() if mine == handle]
                 found[key][0].append(int.from_bytes(data[start + 24 : start + 32].tobytes(), "little"))
-    for key in handles:
+    for key in keys:
         found[key][1].extend(page.first for page in journal.archive.pages(f"{key}/beat/", 0, 99))
     return found
 
