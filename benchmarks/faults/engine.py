@@ -203,6 +203,9 @@ def kills(n: int, streams: int = 4, seconds: float = 60.0, command: list[str] | 
         f"{lost} of {x.size:,} samples lost, {len(differ)} of {len(clean.found):,} results differ, {killed.missed} "
         f"missed; {killed.resent} records sent again; back in {slowest_s:.1f} s at most (bar 3 s)"
     )
+    for topic, number in sorted(differ)[:3]:
+        which = topic.rstrip("?"), number
+        result += f"; {topic}{number} is {killed.found.get((topic, number))}, undisturbed {clean.found.get(which)}"
     bad = lost + len(differ) + killed.missed + (len(clean.found) < 100)
     return Row("kill -9 of an engine with a journal, under load", n, result, bad, "0 samples lost, 0 results differ")
 
