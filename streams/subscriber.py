@@ -253,8 +253,9 @@ class Subscriber:
         topic = self._topics.get(message.topic)
         if topic is None:
             topic = self._topics[message.topic] = _Topic(seq, seq, known_ns, {})
-        if seq < topic.expected or seq in topic.waiting:
-            if message.replayed or known_ns <= topic.t_known_ns:
+        held = topic.waiting.get(seq)
+        if seq < topic.expected or held is not None:
+            if message.replayed or known_ns <= (topic.t_known_ns if held is None else held.header.t_known_ns):
                 self.duplicates += 1
                 return
             # a smaller number for something later: the engine has forgotten the topic and counts anew

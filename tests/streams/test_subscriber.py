@@ -261,6 +261,14 @@ def test_duplicates_are_dropped(publisher: Publisher) -> None:
         assert subscriber.duplicates == 2
 
 
+def test_what_a_recovered_engine_says_once_more_behind_a_hole_does_not_close_the_hole(publisher: Publisher) -> None:
+    with publisher.subscriber(catch_up=False) as subscriber:
+        publisher.say(frames(3), frames(6), frames(6), frames(7))
+        publisher.holds = {k: frames(k, flags=wire.REPLAYED) for k in (4, 5)}
+        assert numbers(publisher, subscriber) == [3, 4, 5, 6, 7]
+        assert (subscriber.missed, subscriber.restarts, subscriber.duplicates) == (0, 0, 1)
+
+
 def test_a_count_that_begins_anew_later_in_time_is_followed(publisher: Publisher) -> None:
     with publisher.subscriber(catch_up=False) as subscriber:
         publisher.say(frames(30), frames(31), frames(0, t_known_ns=100), frames(1, t_known_ns=101))
