@@ -89,8 +89,9 @@ function begin(name, next, tKnownNs) {
 
 function take(message) {
   let topic = topics.get(message.topic) ?? begin(message.topic, message.seq, message.tKnownNs)
-  if (message.seq < topic.next || topic.waiting.has(message.seq)) {
-    if (message.replayed || message.tKnownNs <= topic.tKnownNs) {
+  const held = topic.waiting.get(message.seq)
+  if (message.seq < topic.next || held) {
+    if (message.replayed || message.tKnownNs <= (held ?? topic).tKnownNs) {
       count.duplicates++
       return
     }

@@ -223,6 +223,27 @@ def test_after_a_cut_it_asks_whether_an_alarm_has_ended(node: Path) -> None:
     assert heard(told)["missed"] == 0
 
 
+def test_what_an_engine_says_once_more_behind_a_hole_does_not_close_the_hole(node: Path) -> None:
+    engine = Faulty()
+    live, control = (f"tcp://127.0.0.1:{port}" for port in engine.ports)
+    program = Program(node, "subscriber", "--live", live, "--control", control, "--quiet", "4", f"{KEY}/")
+    who, fields = engine.asked("SNAPSHOT")
+    while engine.live.poll(2000):
+        engine.live.recv()
+    item = [TOPIC, *engine.spell(5, wire.REPLAYED)]
+    engine.answer(who, type="SNAPSHOT_OK", id=fields["id"], items=[item], more=False)
+    program.wait_until_ready()
+    engine.say(8, 8, 9)
+    who, fields = engine.asked("REPLAY")
+    items = [list(engine.spell(seq, wire.REPLAYED)) for seq in (6, 7)]
+    engine.answer(who, type="REPLAY_OK", id=fields["id"], topic=TOPIC, items=items, newest=9, more=False)
+    code, lines, told = program.end()
+    engine.close()
+    assert code == 0
+    assert [line["seq"] for line in lines] == [5, 6, 7, 8, 9]
+    assert (heard(told)["missed"], heard(told)["duplicates"]) == (0, 1)
+
+
 def test_damaged_doubled_and_lost_messages_are_told_apart(node: Path) -> None:
     engine = Faulty()
     live, control = (f"tcp://127.0.0.1:{port}" for port in engine.ports)
