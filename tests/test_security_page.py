@@ -3,26 +3,16 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.faults.engine import free_ports
 from vitalcore import samples
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def free_ports(n: int) -> list[int]:
-    taken = [socket.socket() for _ in range(n)]
-    for each in taken:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in taken]
-    for each in taken:
-        each.close()
-    return ports
 
 
 def test_the_commands_lead_from_keys_to_a_subscriber_and_out_again(tmp_path: Path) -> None:

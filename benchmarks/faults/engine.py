@@ -30,6 +30,8 @@ WHATS = ("beat", "delineation", "event", "feature", "alarm", "gap")
 
 Key = tuple[str, int]
 
+_CHANCE = random.SystemRandom()  # processes that were given the same seed look at other ports
+
 
 class Served:
     """Run an engine in a process of its own, on ports of its own.
@@ -79,12 +81,21 @@ class Served:
 
 
 def free_ports(n: int) -> list[int]:
-    """Find ports that nobody listens on."""
+    """Find ports that nobody listens on, below those that a system gives out itself.
+
+    Of those a client may still be looking for an engine that had one.
+    """
     import socket
 
-    held = [socket.socket() for _ in range(n)]
-    for each in held:
-        each.bind(("127.0.0.1", 0))
+    held: list[socket.socket] = []
+    while len(held) < n:
+        each = socket.socket()
+        try:
+            each.bind(("127.0.0.1", _CHANCE.randrange(15_000, 30_000)))
+        except OSError:
+            each.close()
+        else:
+            held.append(each)
     ports = [each.getsockname()[1] for each in held]
     for each in held:
         each.close()
