@@ -255,7 +255,8 @@ class Subscriber:
             topic = self._topics[message.topic] = _Topic(seq, seq, known_ns, {})
         held = topic.waiting.get(seq)
         if seq < topic.expected or held is not None:
-            if message.replayed or known_ns <= (topic.t_known_ns if held is None else held.header.t_known_ns):
+            latest_ns = topic.t_known_ns if held is None else held.header.t_known_ns
+            if message.replayed or known_ns <= latest_ns:
                 self.duplicates += 1
                 return
             # a smaller number for something later: the engine has forgotten the topic and counts anew

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from vitalcore.streams.journal.archive import checksum, transaction, used_bytes
 from vitalcore.streams.journal.sweep import ROWS, Sweep, some
 
+DAY_S = 86400.0
+
 
 @dataclass(frozen=True)
 class Keep:
@@ -18,7 +20,7 @@ class Keep:
     streams    : shorter ages, s, by the beginning of a key, which ends with a slash; the longest that fits counts
     """
 
-    age_s: float = 7 * 86400.0
+    age_s: float = 7 * DAY_S
     size_bytes: int = 16 << 30
     streams: Mapping[str, float] = field(default_factory=dict)
 
@@ -61,7 +63,7 @@ class Expiry:
         """Go on; tell whether more is to go. What fails is done again from the beginning."""
         try:
             with transaction(database):
-                found, _ = self._sweep.some(database, self._last(database))
+                found, _ = self._sweep.some(database, _last_old(database, self._age_s, self._sweep.at))
                 return self._results(database) > 0 or found > 0
         except BaseException:
             self._begin()
@@ -73,13 +75,6 @@ class Expiry:
 
     def _mine(self, name: str) -> bool:
         return self._keep.of(name) == self._age_s
-
-    def _last(self, database: sqlite3.Connection) -> int:
-        """Find the last entry that is too old, as `_tidy` does, and that recovery doesn't need."""
-        low, now_ns = _low(database), time.time_ns()
-        young = "SELECT coalesce(min(id), ?) FROM log WHERE id > ? AND t_ns BETWEEN ? AND ?"
-        (stop,) = database.execute(young, (low + 1, self._sweep.at, now_ns - int(self._age_s * 1e9), now_ns)).fetchone()
-        return min(int(stop) - 1, low)
 
     def _results(self, database: sqlite3.Connection) -> int:
         """Delete some results that are too old; return how many were looked at."""
@@ -103,13 +98,9 @@ def _tidy(database: sqlite3.Connection, keep: Keep) -> bool:
     before_ns = now_ns - int(keep.age_s * 1e9)
     low = _low(database)
     too_much = used_bytes(database) > keep.size_bytes
-    # from the oldest on, without a hole, whatever the clock has done; what claims to be of the future is old
-    young = "SELECT coalesce(min(id), ?) FROM log WHERE t_ns BETWEEN ? AND ? AND NOT ?"
-    (stop,) = database.execute(young, (low + 1, before_ns, now_ns, too_much)).fetchone()
+    last = low if too_much else _last_old(database, keep.age_s)
     with transaction(database):
-        entries = some(
-            database.execute("SELECT length(body), id FROM log WHERE id < ? ORDER BY id", (min(stop, low + 1),))
-        )
+        entries = some(database.execute("SELECT length(body), id FROM log WHERE id <= ? ORDER BY id", (last,)))
         database.executemany("DELETE FROM log WHERE id = ?", [(id_,) for id_ in entries])
         (oldest, oldest_ns) = database.execute("SELECT coalesce(min(id), ?), t_ns FROM log", (low + 1,)).fetchone()
         if too_much:
@@ -121,6 +112,19 @@ def _tidy(database: sqlite3.Connection, keep: Keep) -> bool:
         if not (entries or results):  # nothing more goes just now
             _forget_handles(database, oldest)
     return bool(entries or results)
+
+
+def _last_old(database: sqlite3.Connection, age_s: float, after: int = 0) -> int:
+    """Find the last entry that is too old and that recovery does not need.
+
+    From the oldest on, without a hole, whatever the clock has done: what claims to be of the future is old.
+
+    after : an entry that is known to be too old, as all before it are
+    """
+    low, now_ns = _low(database), time.time_ns()
+    young = "SELECT coalesce(min(id), ?) FROM log WHERE id > ? AND t_ns BETWEEN ? AND ?"
+    (stop,) = database.execute(young, (low + 1, after, now_ns - int(age_s * 1e9), now_ns)).fetchone()
+    return min(int(stop) - 1, low)
 
 
 def _forget_handles(database: sqlite3.Connection, oldest: int) -> None:

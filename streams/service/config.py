@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 from vitalcore.errors import ParameterError
 from vitalcore.streams.journal.journal import LEVELS
-from vitalcore.streams.journal.retention import Keep
+from vitalcore.streams.journal.retention import DAY_S, Keep
 from vitalcore.streams.process import toml
 from vitalcore.streams.protocol import sockets
 from vitalcore.streams.security.rights import prefixes
@@ -21,7 +21,6 @@ FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _HTTP = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}", re.ASCII)
-DAY_S = 86400.0
 _DAYS = 0.01, 36500.0
 _HEAD = """\
 # An engine's config. `vitalcore serve --example-config > engine.toml` writes this file, `vitalcore serve --config
